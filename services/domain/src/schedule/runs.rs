@@ -1,0 +1,168 @@
+//! Transitions that running causes: claim, retry, end, lost lease.
+
+use std::time::Duration;
+
+use crate::{
+    call::CallOutcome,
+    endpoint::{Busy, Outcome, RetryPolicy},
+    ids::{Chance, EndpointId, PlanId, RunId},
+    limits,
+    run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
+    time::{Timestamp, after},
+};
+
+use super::Schedule;
+
+/// What the engine reports about a call that is over.
+#[derive(Debug, Clone)]
+pub struct FinishedRun {
+    pub run_id: RunId,
+    pub endpoint_id: EndpointId,
+    /// As claimed: tells the store which plan the run belongs to before it is locked.
+    pub plan_id: Option<PlanId>,
+    /// The token of the claim; a report with an older one is refused.
+    pub fence: i64,
+    pub outcome: CallOutcome,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    Succeeded,
+    Failed,
+    /// Planned again for another attempt.
+    Retried,
+    /// Somebody else holds the run by now, or it is gone.
+    Refused,
+}
+
+/// What became of one run within its transaction.
+#[derive(Debug, Clone)]
+pub enum Ended {
+    /// Goes back to the queue.
+    Again(LiveRun),
+    /// Goes to the history. `class_changed` is true when the endpoint went from ok to failing or back.
+    Over { run: Run, class_changed: bool },
+}
+
+impl Schedule {
+    /// Hands a due run to an engine. `row` is a waiting row of this endpoint, its own plan row included.
+    pub fn claim(&mut self, row: LiveRun, owner: &str, lease_until: Timestamp, now: Timestamp) -> LiveRun {
+        let mut row = row;
+        self.note_end_of_slowing(now);
+        let first_attempt = row.run.attempt == 0;
+        let cadence = row.run.cause.is_cadence();
+        if row.slot == Slot::Plan {
+            row.slot = Slot::Taken;
+            self.plan_row = None;
+            self.dirty.plan_row = true;
+            if let Some(used) = row.one_shot_id {
+                self.hints.retain(|hint| hint.id != used);
+                self.dirty.hints = true;
+            }
+        }
+        if first_attempt && cadence {
+            self.state.anchor = row.run.planned_at;
+            self.state.cadence_owed = false;
+        }
+        if row.run.source == Source::AI_HINT {
+            self.state.last_ai_start = Some(now);
+        }
+        self.state.last_planned_at = self.state.last_planned_at.max(Some(row.run.planned_at));
+        let since = self.state.busy.filter(|busy| busy.run_id == row.run.id).map_or(now, |busy| busy.since);
+        self.state.busy = Some(Busy { run_id: row.run.id, since, scheduled: row.slot == Slot::Taken, cadence });
+        self.dirty.state = true;
+
+        row.fence += 1;
+        row.lease_owner = Some(owner.to_owned());
+        row.lease_until = Some(lease_until);
+        row.run.status = RunStatus::Running;
+        row.run.attempt += 1;
+        row.run.started_at = Some(now);
+        row.run.job_id = self.endpoint.job_id;
+        row
+    }
+
+    /// Takes the result of an attempt whose fencing token is current: another one by policy, or the end of the run and the plan for the next.
+    pub fn finish(&mut self, row: LiveRun, outcome: &CallOutcome, now: Timestamp, chance: &dyn Chance) -> Ended {
+        let mut row = row;
+        if row.run.status == RunStatus::Planned {
+            // Taken back after a lost lease, but nobody has claimed it since: the attempt counts after all.
+            row.run.attempt += 1;
+        }
+        note_outcome(&mut row.run, outcome);
+        let policy = self.endpoint.retry;
+        if !outcome.is_success() && outcome.is_retryable() && row.run.attempt < policy.max_attempts {
+            // The report is taken: the same one again must not count twice.
+            row.fence += 1;
+            row.run.status = RunStatus::Planned;
+            row.run.due_at = after(now, retry_delay(policy, row.run.attempt, outcome.retry_after, chance));
+            row.lease_owner = None;
+            row.lease_until = None;
+            return Ended::Again(row);
+        }
+        self.end(row, outcome.is_success(), now, chance)
+    }
+
+    /// Takes a run back whose holder has died or fallen silent. Uses up no attempt, but only so many times.
+    pub fn lose(&mut self, row: LiveRun, now: Timestamp, chance: &dyn Chance) -> Ended {
+        let mut row = row;
+        row.losses += 1;
+        row.lease_owner = None;
+        row.lease_until = None;
+        if row.losses > limits::LOSSES_MAX {
+            row.run.error = Some(format!("lease lost {} times", row.losses));
+            return self.end(row, false, now, chance);
+        }
+        row.run.status = RunStatus::Planned;
+        row.run.attempt = row.run.attempt.saturating_sub(1);
+        row.run.due_at = now.max(row.run.planned_at);
+        Ended::Again(row)
+    }
+
+    fn end(&mut self, row: LiveRun, success: bool, now: Timestamp, chance: &dyn Chance) -> Ended {
+        let mut run = row.run;
+        run.status = if success { RunStatus::Succeeded } else { RunStatus::Failed };
+        run.finished_at = Some(now);
+        let class_changed = self.note_result(run.cause, success);
+        let busy = self.state.busy.take_if(|busy| busy.run_id == run.id);
+        self.hold_due_one_shots(busy.map_or(now, |busy| busy.since), now);
+        if run.cause.is_cadence() {
+            self.settle_passed("overlap", now, chance);
+            self.move_cursor(now);
+        }
+        self.drop_expired_hints(now);
+        self.dirty.state = true;
+        self.replan("run-ended", now, chance);
+        Ended::Over { run, class_changed }
+    }
+
+    /// Counts failures and tells whether the endpoint went from ok to failing or back.
+    fn note_result(&mut self, cause: Cause, success: bool) -> bool {
+        if success {
+            self.state.failures = 0;
+        } else if cause.is_cadence() {
+            self.state.failures = self.state.failures.saturating_add(1);
+        }
+        let outcome = if success { Outcome::Ok } else { Outcome::Failed };
+        let before = self.state.last_outcome.replace(outcome).unwrap_or(Outcome::Ok);
+        before != outcome
+    }
+}
+
+fn note_outcome(run: &mut Run, outcome: &CallOutcome) {
+    run.duration = Some(outcome.duration);
+    run.status_code = outcome.status_code;
+    run.error = Some(outcome.error_text()).filter(|text| !text.is_empty());
+    run.response.clone_from(&outcome.response);
+    run.response_truncated = outcome.truncated;
+}
+
+/// Full jitter: evenly between zero and the doubled base, capped; a longer Retry-After counts up to the cap.
+fn retry_delay(policy: RetryPolicy, attempt: u32, retry_after: Option<Duration>, chance: &dyn Chance) -> Duration {
+    let doubled = policy.base_delay.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+    let ceiling = u64::try_from(doubled.min(policy.max_delay).as_micros()).unwrap_or(u64::MAX);
+    let bits = u64::try_from(chance.bits() >> 64).unwrap_or_default();
+    let jittered = Duration::from_micros(if ceiling == 0 { 0 } else { bits % (ceiling + 1) });
+    retry_after.map_or(jittered, |wish| jittered.max(wish.min(policy.max_delay)))
+}
