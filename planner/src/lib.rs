@@ -11,6 +11,7 @@
 //!
 //! It reaches data by RPC only and keeps nothing that would be missed after a kill: every plan lives in the scheduler.
 
+pub mod alias;
 pub mod answer;
 pub mod ask;
 pub mod backoff;

@@ -23,9 +23,7 @@ use crate::processes::Processes;
 use crate::workspace::Workspace;
 
 fn main() -> ExitCode {
-    let command = cli::parse();
-    let outcome = run(&command);
-    match outcome {
+    match run(&cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -36,16 +34,18 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::locate()?;
-    if let Command::Demo { args } = command {
-        return Err(demo::replace_this_process(&workspace, args));
+    match command {
+        Command::Demo { args } => demo::replace_this_process(&workspace, args),
+        Command::Test { args } => interruptible(|processes| test::run(&workspace, processes, args)),
+        Command::Ci => interruptible(|processes| ci::run(&workspace, processes)),
+        Command::GrpcurlCheck => interruptible(|processes| grpcurl_check::run(&workspace, processes)),
     }
+}
+
+/// Runs a command whose children end with it. After a signal the exit code is the shell's: 128 + signal.
+fn interruptible(command: impl FnOnce(&Processes) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
     let processes = Processes::start()?;
-    let result = match command {
-        Command::Test { args } => test::run(&workspace, &processes, args),
-        Command::Ci => ci::run(&workspace, &processes),
-        Command::GrpcurlCheck => grpcurl_check::run(&workspace, &processes),
-        Command::Demo { .. } => unreachable!("handled above"),
-    };
+    let result = command(&processes);
     match processes.interrupted_by() {
         Some(signal) => {
             eprintln!("stopped by signal {signal}");

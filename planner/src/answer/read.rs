@@ -21,7 +21,8 @@ pub fn read(text: &str) -> Result<Answer, Vec<Violation>> {
     if reader.violations.is_empty() { Ok(answer) } else { Err(reader.violations) }
 }
 
-/// Collects violations. After one, reading goes on with a placeholder that [`read`] never returns.
+/// Collects violations. After one, reading goes on with a placeholder that [`read`] never returns. A field that is not
+/// there was told by its object, so the readers of fields pass over it.
 #[derive(Default)]
 struct Reader {
     violations: Vec<Violation>,
@@ -65,8 +66,7 @@ impl Reader {
     fn object(&mut self, value: &Value, path: &str, names: &[&str]) -> Map<String, Value> {
         let Value::Object(fields) = value else {
             self.wrong(path, "must be an object");
-            // Fields that would be missed below are told by this one violation.
-            return names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
+            return Map::new();
         };
         for name in names.iter().filter(|name| !fields.contains_key(**name)) {
             self.wrong(&field(path, name), "is missing");
@@ -82,8 +82,8 @@ impl Reader {
             Some(Value::Array(items)) => {
                 items.iter().enumerate().map(|(index, item)| (format!("{name}[{index}]"), item.clone())).collect()
             }
-            Some(other) => {
-                self.wrong_type(name, other, "must be an array");
+            Some(_) => {
+                self.wrong(name, "must be an array");
                 Vec::new()
             }
             None => Vec::new(),
@@ -93,8 +93,8 @@ impl Reader {
     fn text(&mut self, fields: &Map<String, Value>, path: &str, name: &str) -> String {
         match fields.get(name) {
             Some(Value::String(text)) => text.clone(),
-            Some(other) => {
-                self.wrong_type(&field(path, name), other, "must be a string");
+            Some(_) => {
+                self.wrong(&field(path, name), "must be a string");
                 String::new()
             }
             None => String::new(),
@@ -104,8 +104,8 @@ impl Reader {
     fn number(&mut self, fields: &Map<String, Value>, path: &str, name: &str) -> f64 {
         match fields.get(name) {
             Some(Value::Number(number)) => number.as_f64().unwrap_or(f64::MAX),
-            Some(other) => {
-                self.wrong_type(&field(path, name), other, "must be a number");
+            Some(_) => {
+                self.wrong(&field(path, name), "must be a number");
                 0.0
             }
             None => 0.0,
@@ -129,13 +129,6 @@ impl Reader {
             self.wrong(&field(path, "kind"), "must be interval, one_shot or pause");
         }
         known.map_or(HintKind::Interval, |(kind, _)| *kind)
-    }
-
-    /// Null stands for a field of something that was no object: told already.
-    fn wrong_type(&mut self, path: &str, value: &Value, message: &str) {
-        if !value.is_null() || self.violations.is_empty() {
-            self.wrong(path, message);
-        }
     }
 
     fn wrong(&mut self, path: &str, message: &str) {

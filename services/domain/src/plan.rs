@@ -1,0 +1,320 @@
+//! A plan: the audited record of one ask of the model for one job, and a job's planning state.
+
+use std::time::Duration;
+
+use crate::{
+    hint::Instruction,
+    ids::{EndpointId, JobId, PlanId, RunId, UserId},
+    run::stored_enum,
+    sale::{FlashSale, SaleState},
+    time::Timestamp,
+};
+
+stored_enum!(
+    /// Where a plan stands. Only the first two change any more.
+    PlanState {
+        Asking => "asking",
+        Running => "running",
+        Completed => "completed",
+        Stopped => "stopped",
+        Superseded => "superseded",
+        Refused => "refused",
+        Failed => "failed",
+        Expired => "expired",
+    }
+);
+
+impl PlanState {
+    /// True for a plan whose answer was accepted, whatever came of it.
+    pub fn is_accepted(self) -> bool {
+        matches!(self, Self::Running | Self::Completed | Self::Stopped | Self::Superseded)
+    }
+}
+
+stored_enum!(
+    /// What the scheduler decided about a step or a hint.
+    VerdictCode {
+        Accepted => "accepted",
+        Clamped => "clamped",
+        Cooldown => "cooldown",
+        Budget => "budget",
+        Paused => "paused",
+        Starve => "starve",
+        OutOfRange => "out-of-range",
+        Archived => "archived",
+        UnknownEndpoint => "unknown-endpoint",
+        Duplicate => "duplicate",
+        TooMany => "too-many",
+    }
+);
+
+/// A decision with the bound it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub code: VerdictCode,
+    pub message: String,
+    /// When the same would be accepted.
+    pub until: Option<Timestamp>,
+}
+
+impl Verdict {
+    pub fn accepted() -> Self {
+        Self { code: VerdictCode::Accepted, message: String::new(), until: None }
+    }
+
+    pub fn new(code: VerdictCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), until: None }
+    }
+
+    /// True when it is in force, with this or another value.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.code, VerdictCode::Accepted | VerdictCode::Clamped)
+    }
+}
+
+/// One run that a plan wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanStep {
+    /// From 1, in the order given.
+    pub step: u32,
+    /// From 1.
+    pub wave: u32,
+    pub endpoint_id: EndpointId,
+    /// After the start of its wave.
+    pub delay: Duration,
+    pub reason: String,
+    pub verdict: Verdict,
+    /// Present once its wave has started.
+    pub run_id: Option<RunId>,
+}
+
+/// One hint that a plan wants in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanHint {
+    pub endpoint_id: EndpointId,
+    pub wish: HintWish,
+    /// Ignored for a pause.
+    pub ttl: Duration,
+    pub reason: String,
+    pub verdict: Verdict,
+}
+
+/// What a plan's hint asks for; times are relative because a model knows no clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HintWish {
+    Interval(Duration),
+    OneShotAfter(Duration),
+    PauseFor(Duration),
+}
+
+impl HintWish {
+    /// The stored name of the kind.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Interval(_) => "interval",
+            Self::OneShotAfter(_) => "one-shot",
+            Self::PauseFor(_) => "pause",
+        }
+    }
+
+    pub fn duration(self) -> Duration {
+        match self {
+            Self::Interval(duration) | Self::OneShotAfter(duration) | Self::PauseFor(duration) => duration,
+        }
+    }
+
+    /// Reads the stored form.
+    pub fn parse(kind: &str, duration: Duration) -> Option<Self> {
+        match kind {
+            "interval" => Some(Self::Interval(duration)),
+            "one-shot" => Some(Self::OneShotAfter(duration)),
+            "pause" => Some(Self::PauseFor(duration)),
+            _ => None,
+        }
+    }
+
+    /// The instruction as of `now`.
+    pub fn instruction(self, now: Timestamp) -> Instruction {
+        match self {
+            Self::Interval(interval) => Instruction::Interval(interval),
+            Self::OneShotAfter(delay) => Instruction::OneShot(crate::time::after(now, delay)),
+            Self::PauseFor(_) => Instruction::Pause,
+        }
+    }
+}
+
+/// What one ask of the model was and cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelCall {
+    pub model: String,
+    /// SHA-256 in hex.
+    pub prompt_digest: String,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub latency: Duration,
+    /// Requests sent, repair rounds included.
+    pub requests: u32,
+    /// As it came, capped.
+    pub raw_answer: String,
+}
+
+/// The record of one ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub id: PlanId,
+    pub job_id: JobId,
+    pub user_id: UserId,
+    pub state: PlanState,
+    pub definition_revision: i64,
+    pub context_revision: i64,
+    pub ask_reasons: Vec<String>,
+    pub replaces: Option<PlanId>,
+    pub planner: String,
+    pub lease_until: Timestamp,
+    pub steps: Vec<PlanStep>,
+    pub hints: Vec<PlanHint>,
+    pub rationale: String,
+    /// The wave under way; 0 before any.
+    pub wave: u32,
+    pub waves: u32,
+    pub call: ModelCall,
+    /// For refused and failed plans, in kebab-case.
+    pub verdict: String,
+    pub detail: String,
+    pub created_at: Timestamp,
+    pub answered_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub review_at: Option<Timestamp>,
+    /// SHA-256 of `context`, in hex.
+    pub context_digest: String,
+    /// The context as the model saw it: a JSON document.
+    pub context: String,
+    /// Steps and one-shots that count against the job's budget.
+    pub charged: u32,
+}
+
+impl Plan {
+    /// Ends the plan.
+    pub fn close(&mut self, state: PlanState, now: Timestamp) {
+        self.state = state;
+        self.ended_at = Some(now);
+    }
+
+    /// The first wave after the current one that has an accepted step.
+    pub fn next_wave(&self) -> Option<u32> {
+        self.steps.iter().filter(|step| step.wave > self.wave && step.verdict.is_accepted()).map(|step| step.wave).min()
+    }
+}
+
+/// Why the model should be asked.
+pub mod reason {
+    pub const DEFINITION_CHANGED: &str = "definition-changed";
+    pub const SIGNAL_CHANGED: &str = "signal-changed";
+    pub const SALE_CHANGED: &str = "sale-changed";
+    pub const SALE_STARTED: &str = "sale-started";
+    pub const SALE_ENDED: &str = "sale-ended";
+    pub const OUTCOME_CHANGED: &str = "outcome-changed";
+    pub const PLAN_FINISHED: &str = "plan-finished";
+    pub const PLAN_STOPPED: &str = "plan-stopped";
+    pub const ASK_FAILED: &str = "ask-failed";
+    pub const LEASE_EXPIRED: &str = "lease-expired";
+    pub const REVIEW: &str = "review";
+}
+
+/// What the scheduler knows about the asks of one job. One row a job, apart from the job's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobPlanning {
+    pub job_id: JobId,
+    /// Of description, endpoint set, guardrails and statuses.
+    pub definition_revision: i64,
+    /// Of everything worth telling a planner.
+    pub context_revision: i64,
+    /// Reasons that have come up since the last ask, with the time of the first.
+    pub pending: Vec<String>,
+    pub pending_since: Option<Timestamp>,
+    pub asked_at: Option<Timestamp>,
+    /// The plan whose planner holds the lease, and until when.
+    pub asking: Option<(PlanId, Timestamp)>,
+    /// The last plan that was accepted.
+    pub accepted: Option<PlanId>,
+    /// When to ask again at the latest.
+    pub review_at: Option<Timestamp>,
+}
+
+/// When and why to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskDue {
+    pub at: Timestamp,
+    pub reasons: Vec<String>,
+}
+
+impl JobPlanning {
+    /// The state of a new job.
+    pub fn new(job_id: JobId) -> Self {
+        Self {
+            job_id,
+            definition_revision: 1,
+            context_revision: 1,
+            pending: Vec::new(),
+            pending_since: None,
+            asked_at: None,
+            asking: None,
+            accepted: None,
+            review_at: None,
+        }
+    }
+
+    /// Notes a change that planners should see, and a reason to ask if it is one.
+    pub fn note(&mut self, ask_reason: Option<&str>, now: Timestamp) {
+        self.context_revision += 1;
+        let Some(reason) = ask_reason else { return };
+        self.pending_since.get_or_insert(now);
+        if !self.pending.iter().any(|known| known == reason) {
+            self.pending.push(reason.to_owned());
+        }
+    }
+
+    /// Notes a change of description, endpoint set, guardrails or a status.
+    pub fn note_definition(&mut self, now: Timestamp) {
+        self.definition_revision += 1;
+        self.note(Some(reason::DEFINITION_CHANGED), now);
+    }
+
+    /// The holder of a lease that is still good.
+    pub fn holder(&self, now: Timestamp) -> Option<(PlanId, Timestamp)> {
+        self.asking.filter(|(_, until)| *until > now)
+    }
+
+    /// When the model should be asked, given the sales that concern the job. There is nothing to ask without a sale
+    /// that is on, will come, or has ended since the last ask.
+    pub fn ask_due(&self, sales: &[FlashSale], now: Timestamp) -> Option<AskDue> {
+        if let Some((_, until)) = self.asking {
+            return Some(AskDue { at: until, reasons: vec![reason::LEASE_EXPIRED.to_owned()] });
+        }
+        let mut dues: Vec<(Timestamp, &str)> = Vec::new();
+        for sale in sales {
+            dues.extend(self.edge(sale.starts_at).filter(|_| sale.state(now) != SaleState::Ended).map(|at| (at, reason::SALE_STARTED)));
+            dues.extend(self.asked_at.filter(|at| *at < sale.ends_at).map(|_| (sale.ends_at, reason::SALE_ENDED)));
+        }
+        let active = sales.iter().any(|sale| sale.state(now) == SaleState::Active);
+        let ended = dues.iter().any(|(at, why)| *why == reason::SALE_ENDED && *at <= now);
+        if active || ended {
+            dues.extend(self.pending_since.iter().flat_map(|at| self.pending.iter().map(|why| (*at, why.as_str()))));
+        }
+        if active {
+            dues.extend(self.review_at.map(|at| (at, reason::REVIEW)));
+        }
+        let at = dues.iter().map(|(at, _)| *at).min()?;
+        let horizon = at.max(now);
+        let mut reasons: Vec<String> =
+            dues.iter().filter(|(due, _)| *due <= horizon).map(|(_, why)| (*why).to_owned()).collect();
+        reasons.sort();
+        reasons.dedup();
+        Some(AskDue { at, reasons })
+    }
+
+    /// A time at which something starts that the last ask did not see.
+    fn edge(&self, at: Timestamp) -> Option<Timestamp> {
+        self.asked_at.is_none_or(|asked| asked < at).then_some(at)
+    }
+}

@@ -1,0 +1,258 @@
+//! Ports: what the use cases need from a store. Traits only.
+//!
+//! A store hands out units of work ([`Tx`]); every rule is written once, in [`crate::services`], over these primitives,
+//! and holds for the in-memory, SQLite and PostgreSQL stores alike. Rules for implementers:
+//!   - what one `Tx` wrote is seen by others after `commit`, all of it or nothing; a dropped `Tx` leaves no trace;
+//!   - `lock_*` methods keep other transactions from changing what they return, until the end of this one;
+//!   - locks are taken in one order: endpoints by id, then planning rows by id;
+//!   - not found is `None`, `false` or an empty list, never an error;
+//!   - deleting a job deletes its endpoints, and deleting an endpoint its state, hints and live runs; run history, plans
+//!     and schedule changes stay.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use uuid::Uuid;
+
+use crate::{
+    endpoint::Endpoint,
+    error::StoreError,
+    ids::{EndpointId, FlashSaleId, JobId, PlanId, RunId, UserId},
+    job::{Job, JobStatus},
+    plan::{JobPlanning, Plan},
+    run::{LiveRun, Run, RunStatus, Source},
+    sale::{FlashSale, SignalChange},
+    schedule::{Schedule, ScheduleChange},
+    time::Timestamp,
+};
+
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// One page of a list ordered by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Only rows beyond this id, in list order.
+    pub after: Option<Uuid>,
+    pub limit: usize,
+}
+
+impl Page {
+    /// The first `limit` rows.
+    pub fn first(limit: usize) -> Self {
+        Self { after: None, limit }
+    }
+}
+
+/// Which runs to list. `None` does not restrict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFilter {
+    pub user_id: UserId,
+    pub job_id: Option<JobId>,
+    pub endpoint_id: Option<EndpointId>,
+    pub source: Option<Source>,
+    /// Empty means every status.
+    pub statuses: Vec<RunStatus>,
+    pub plan_id: Option<PlanId>,
+    /// Planned at or after.
+    pub from: Option<Timestamp>,
+    /// Planned before.
+    pub to: Option<Timestamp>,
+}
+
+impl RunFilter {
+    /// Every run of a user.
+    pub fn of_user(user_id: UserId) -> Self {
+        Self { user_id, job_id: None, endpoint_id: None, source: None, statuses: Vec::new(), plan_id: None, from: None, to: None }
+    }
+}
+
+/// What a committed transaction may have changed for somebody who waits. Waking is a hint, polling the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Something in the live queue may be due earlier than was known.
+    Queue,
+    /// A planning context changed.
+    Contexts,
+}
+
+/// A database, or what stands in for one.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// A transaction that writes.
+    async fn begin(&self) -> StoreResult<Box<dyn Tx>>;
+    /// Reads of committed data; writing through it is an error.
+    async fn read(&self) -> StoreResult<Box<dyn Tx>>;
+    /// An item after each commit of any process that woke the topic, as far as that is known here.
+    fn wakes(&self, topic: Topic) -> BoxStream<'static, ()>;
+    /// Succeeds when the store can serve.
+    async fn check(&self) -> StoreResult<()>;
+}
+
+/// A unit of work.
+#[async_trait]
+pub trait Tx:
+    JobsRepo + EndpointsRepo + RunsRepo + QueueRepo + FlashSalesRepo + PlansRepo + RequestsRepo + Send + Sync
+{
+    /// The store's time when the transaction began.
+    fn now(&self) -> Timestamp;
+    /// Wakes those who wait for the topic once this is committed.
+    fn wake(&mut self, topic: Topic);
+    async fn commit(self: Box<Self>) -> StoreResult<()>;
+}
+
+/// Jobs.
+#[async_trait]
+pub trait JobsRepo {
+    /// Adds a job together with its fresh planning row.
+    async fn create_job(&mut self, job: &Job) -> StoreResult<()>;
+    async fn get_job(&mut self, user: &UserId, id: JobId) -> StoreResult<Option<Job>>;
+    /// Oldest first.
+    async fn list_jobs(&mut self, user: &UserId, status: Option<JobStatus>, page: Page) -> StoreResult<Vec<Job>>;
+    /// Writes every field if the stored version is one less than the given; false when it is not.
+    async fn update_job(&mut self, job: &Job) -> StoreResult<bool>;
+    /// Writes the archived status; false when the job is missing or archived already.
+    async fn archive_job(&mut self, user: &UserId, id: JobId, at: Timestamp) -> StoreResult<bool>;
+    async fn delete_job(&mut self, user: &UserId, id: JobId) -> StoreResult<bool>;
+    /// Oldest first.
+    async fn list_endpoints_by_job(&mut self, user: &UserId, job: JobId, page: Page) -> StoreResult<Vec<Endpoint>>;
+}
+
+/// Endpoints with their state, hints and plan row.
+#[async_trait]
+pub trait EndpointsRepo {
+    async fn get_schedule(&mut self, user: &UserId, id: EndpointId) -> StoreResult<Option<Schedule>>;
+    /// Oldest first; of one job, or all of the user's.
+    async fn list_schedules(&mut self, user: &UserId, job: Option<JobId>, page: Page) -> StoreResult<Vec<Schedule>>;
+    /// Locks and loads, in id order; missing ones are left out.
+    async fn lock_schedules(&mut self, ids: &[EndpointId]) -> StoreResult<Vec<Schedule>>;
+    /// Locks and loads every endpoint of a job, in id order.
+    async fn lock_job_schedules(&mut self, job: JobId) -> StoreResult<Vec<Schedule>>;
+    /// Adds a new endpoint with its state, hints and plan row.
+    async fn insert_schedule(&mut self, schedule: &Schedule) -> StoreResult<()>;
+    /// Writes what is dirty, appends `ended` to the history and `changes` to the schedule changes.
+    async fn save_schedules(&mut self, schedules: &[Schedule]) -> StoreResult<()>;
+    async fn delete_endpoint(&mut self, user: &UserId, id: EndpointId) -> StoreResult<bool>;
+    /// How many endpoints of a job are not archived.
+    async fn count_endpoints(&mut self, job: JobId) -> StoreResult<usize>;
+    /// Newest first.
+    async fn list_schedule_changes(&mut self, id: EndpointId, limit: usize) -> StoreResult<Vec<ScheduleChange>>;
+}
+
+/// Runs, live and over.
+#[async_trait]
+pub trait RunsRepo {
+    /// Live and finished runs in one list, by descending id.
+    async fn list_runs(&mut self, filter: &RunFilter, page: Page) -> StoreResult<Vec<Run>>;
+    async fn get_run_details(&mut self, user: &UserId, id: RunId) -> StoreResult<Option<Run>>;
+    /// The last `limit` runs of each endpoint that started, newest first; responses cut to `response_bytes`.
+    async fn recent_runs(&mut self, ids: &[EndpointId], limit: usize, response_bytes: usize) -> StoreResult<Vec<Run>>;
+    /// Runs of each endpoint that started at or after `since`.
+    async fn count_starts(&mut self, ids: &[EndpointId], since: Timestamp) -> StoreResult<BTreeMap<EndpointId, u32>>;
+}
+
+/// The live queue.
+#[async_trait]
+pub trait QueueRepo {
+    /// Adds waiting rows (manual runs and steps).
+    async fn enqueue(&mut self, rows: &[LiveRun]) -> StoreResult<()>;
+    /// Up to `limit` rows that are due and whose endpoint is free, earliest due first, at most one an endpoint, a due
+    /// cadence row before the endpoint's other rows. Rows that another transaction has locked are left out.
+    async fn due_runs(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>>;
+    /// Up to `limit` running rows whose lease has run out.
+    async fn expired_leases(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>>;
+    /// When the next waiting row of a free endpoint, or the next lease, comes due.
+    async fn next_due(&mut self) -> StoreResult<Option<Timestamp>>;
+    /// These rows, whatever their status; missing ones are left out. Endpoints are locked by the caller.
+    async fn live_runs(&mut self, ids: &[RunId]) -> StoreResult<Vec<LiveRun>>;
+    /// The waiting rows of slot `extra` of these endpoints.
+    async fn waiting_extras(&mut self, ids: &[EndpointId]) -> StoreResult<Vec<LiveRun>>;
+    /// The live rows of a plan.
+    async fn live_runs_of_plan(&mut self, plan: PlanId) -> StoreResult<Vec<LiveRun>>;
+    /// Writes every field of existing rows.
+    async fn update_live(&mut self, rows: &[LiveRun]) -> StoreResult<()>;
+    /// Moves the running rows that still carry these fences to a later lease end. Returns the ids that were.
+    async fn extend_leases(&mut self, leases: &[(RunId, i64)], until: Timestamp) -> StoreResult<Vec<RunId>>;
+    /// Removes the rows from the queue, where they stand there, and appends the runs to the history.
+    async fn move_to_history(&mut self, runs: &[Run]) -> StoreResult<()>;
+    /// Keeps an attempt that did not end its run.
+    async fn keep_attempt(&mut self, run: &Run) -> StoreResult<()>;
+    /// The kept attempts of a run, oldest first.
+    async fn list_attempts(&mut self, id: RunId) -> StoreResult<Vec<Run>>;
+}
+
+/// Flash sales and the history of their signals.
+#[async_trait]
+pub trait FlashSalesRepo {
+    async fn create_sale(&mut self, sale: &FlashSale, changes: &[SignalChange]) -> StoreResult<()>;
+    async fn get_sale(&mut self, user: &UserId, id: FlashSaleId) -> StoreResult<Option<FlashSale>>;
+    /// Oldest first.
+    async fn list_sales(&mut self, user: &UserId, page: Page) -> StoreResult<Vec<FlashSale>>;
+    /// Writes every field if the stored version is one less than the given, and appends the changes; false when not.
+    async fn update_sale(&mut self, sale: &FlashSale, changes: &[SignalChange]) -> StoreResult<bool>;
+    /// Sales of a job that end after `ended_after`, by start.
+    async fn sales_of_job(&mut self, job: JobId, ended_after: Timestamp) -> StoreResult<Vec<FlashSale>>;
+    /// Changes since `since`, and at least the last `keep` of each signal; oldest first.
+    async fn signal_changes(&mut self, id: FlashSaleId, since: Timestamp, keep: usize) -> StoreResult<Vec<SignalChange>>;
+}
+
+/// A job's planning state as the watch compares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanningHead {
+    pub job_id: JobId,
+    pub context_revision: i64,
+}
+
+/// Plans and the planning state of jobs.
+#[async_trait]
+pub trait PlansRepo {
+    async fn get_planning(&mut self, job: JobId) -> StoreResult<Option<JobPlanning>>;
+    /// Locks and loads, in id order; missing ones are left out.
+    async fn lock_planning(&mut self, jobs: &[JobId]) -> StoreResult<Vec<JobPlanning>>;
+    async fn save_planning(&mut self, planning: &JobPlanning) -> StoreResult<()>;
+    /// Active jobs of the user with a sale that ends in the future or after the job's last ask, in id order.
+    async fn planning_heads(&mut self, user: &UserId) -> StoreResult<Vec<PlanningHead>>;
+    async fn insert_plan(&mut self, plan: &Plan) -> StoreResult<()>;
+    async fn get_plan(&mut self, user: &UserId, id: PlanId) -> StoreResult<Option<Plan>>;
+    /// Newest first; `context` left empty.
+    async fn list_plans(&mut self, user: &UserId, job: Option<JobId>, page: Page) -> StoreResult<Vec<Plan>>;
+    /// Writes every field.
+    async fn update_plan(&mut self, plan: &Plan) -> StoreResult<()>;
+    /// Asks begun since `since`, and the steps they charged.
+    async fn plan_usage(&mut self, job: JobId, since: Timestamp) -> StoreResult<PlanUsage>;
+}
+
+/// What a job has used of its budgets within a window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlanUsage {
+    pub asks: u32,
+    pub steps: u32,
+    /// When the oldest ask in the window began.
+    pub oldest: Option<Timestamp>,
+}
+
+/// What a repeated request finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    pub user_id: UserId,
+    /// Name of the RPC.
+    pub method: &'static str,
+    pub request_id: String,
+    /// SHA-256 of the request without its id, in hex.
+    pub digest: String,
+}
+
+/// What was stored for an earlier request with the same id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRequest {
+    pub digest: String,
+    pub resource_id: Uuid,
+}
+
+/// Idempotency keys of create and submit requests.
+#[async_trait]
+pub trait RequestsRepo {
+    /// Stores the key for `resource_id`, or returns what is stored under it. A second transaction with the same key
+    /// waits for the first, or fails with a conflict.
+    async fn claim_request(&mut self, key: &RequestKey, resource_id: Uuid) -> StoreResult<Option<StoredRequest>>;
+}
