@@ -91,7 +91,8 @@ impl CallOutcome {
                 CallErrorKind::EgressDenied | CallErrorKind::InvalidRequest => false,
             };
         }
-        self.status_code.is_some_and(|code| matches!(code, 408 | 425 | 429 | 500..=599))
+        self.status_code
+            .is_some_and(|code| matches!(code, 408 | 425 | 429 | 500..=599))
     }
 
     /// Why the call counts as failed, for people; empty for a success.

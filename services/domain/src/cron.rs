@@ -55,7 +55,11 @@ impl CronSchedule {
             .build()
             .parse(expression)
             .map_err(|error| CronError::Expression(error.to_string()))?;
-        Ok(Self { expression: expression.to_owned(), zone, pattern })
+        Ok(Self {
+            expression: expression.to_owned(),
+            zone,
+            pattern,
+        })
     }
 
     /// The first time strictly after `at`, or `None` when no such date comes.

@@ -94,7 +94,10 @@ impl Endpoint {
     /// The longest gap that a hint may cause: `max_interval`, else 4 × the baseline interval, else the overall bound.
     pub fn hint_interval_max(&self) -> Duration {
         self.max_interval
-            .or_else(|| self.interval().map(|interval| interval.saturating_mul(limits::HINT_SLOWDOWN)))
+            .or_else(|| {
+                self.interval()
+                    .map(|interval| interval.saturating_mul(limits::HINT_SLOWDOWN))
+            })
             .unwrap_or(limits::INTERVAL_MAX)
     }
 

@@ -20,7 +20,10 @@ pub struct Violations(Vec<Violation>);
 
 impl Violations {
     pub fn push(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        self.0.push(Violation { field: field.into(), description: description.into() });
+        self.0.push(Violation {
+            field: field.into(),
+            description: description.into(),
+        });
     }
 
     /// Adds a violation unless `holds`.
@@ -36,7 +39,11 @@ impl Violations {
 
     /// `Err` with all violations when there are any.
     pub fn into_result(self) -> Result<(), Error> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(self.0))
+        }
     }
 
     pub fn into_vec(self) -> Vec<Violation> {
@@ -80,10 +87,18 @@ pub enum Error {
     Precondition { reason: &'static str, message: String },
     /// Somebody else was first; read again and decide anew. `details` has the current values by name.
     #[error("{message}")]
-    Aborted { reason: &'static str, message: String, details: Vec<(&'static str, String)> },
+    Aborted {
+        reason: &'static str,
+        message: String,
+        details: Vec<(&'static str, String)>,
+    },
     /// A budget is used up.
     #[error("{message}")]
-    Exhausted { reason: &'static str, message: String, retry_after: Duration },
+    Exhausted {
+        reason: &'static str,
+        message: String,
+        retry_after: Duration,
+    },
     /// A request id came again with another body.
     #[error("request_id was used before with a different request")]
     RequestIdReused,
@@ -94,7 +109,10 @@ pub enum Error {
 impl Error {
     /// A single violation.
     pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
-        Self::Invalid(vec![Violation { field: field.into(), description: description.into() }])
+        Self::Invalid(vec![Violation {
+            field: field.into(),
+            description: description.into(),
+        }])
     }
 }
 

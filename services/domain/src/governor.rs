@@ -83,7 +83,16 @@ pub fn preview(inputs: Inputs<'_>, now: Timestamp, count: usize) -> Vec<Next> {
     let mut now = now;
     let mut runs = Vec::new();
     while runs.len() < count {
-        let Some(run) = next(Inputs { state: &state, hints: &hints, ..inputs }, now) else { break };
+        let Some(run) = next(
+            Inputs {
+                state: &state,
+                hints: &hints,
+                ..inputs
+            },
+            now,
+        ) else {
+            break;
+        };
         now = run.due_at;
         state.last_planned_at = Some(run.planned_at);
         hints.retain(|hint| Some(hint.id) != run.one_shot_id);
@@ -101,7 +110,11 @@ pub fn passed_over(inputs: Inputs<'_>, until: Timestamp) -> Option<(Missed, Next
     let mut state = inputs.state.clone();
     state.cursor = state.cursor.max(state.anchor).max(state.changed_at);
     let first = cadence_step(inputs, &state, until)?;
-    let mut missed = Missed { first: first.planned_at, last: first.planned_at, count: 1 };
+    let mut missed = Missed {
+        first: first.planned_at,
+        last: first.planned_at,
+        count: 1,
+    };
     advance(&mut state, &first);
     if let Some(rest) = skip_evenly(inputs, &state, until) {
         missed.last = rest.last;
@@ -118,9 +131,19 @@ pub fn passed_over(inputs: Inputs<'_>, until: Timestamp) -> Option<(Missed, Next
 
 /// The next cadence time as it was due in its own time, if that was not after `until`.
 fn cadence_step<'a>(inputs: Inputs<'a>, state: &EndpointState, until: Timestamp) -> Option<Candidate<'a>> {
-    let Inputs { endpoint, job_status, hints, .. } = inputs;
+    let Inputs {
+        endpoint,
+        job_status,
+        hints,
+        ..
+    } = inputs;
     let paused = pause_end(inputs)?;
-    let then = Inputs { endpoint, job_status, state, hints };
+    let then = Inputs {
+        endpoint,
+        job_status,
+        state,
+        hints,
+    };
     let candidate = cadence_of(then, endpoint, hints, paused, state.cursor)?;
     (candidate.key <= until).then_some(candidate)
 }
@@ -134,14 +157,20 @@ fn advance(state: &mut EndpointState, candidate: &Candidate<'_>) {
 /// For a plain interval without hints or pauses the remaining times are counted, not walked.
 fn skip_evenly(inputs: Inputs<'_>, state: &EndpointState, until: Timestamp) -> Option<Missed> {
     let interval = inputs.endpoint.interval()?;
-    if inputs.hints.iter().any(|hint| hint.interval().is_some()) || pause_end(inputs)?.is_some_and(|end| end > state.cursor) {
+    if inputs.hints.iter().any(|hint| hint.interval().is_some())
+        || pause_end(inputs)?.is_some_and(|end| end > state.cursor)
+    {
         return None;
     }
     let step = micros(backed_off(inputs.endpoint, interval, state.failures).0);
     let span = (until - state.anchor).num_microseconds()?;
     let count = (span / step).max(0);
     let last = from_micros(state.anchor.timestamp_micros() + count * step);
-    Some(Missed { first: last, last, count: u32::try_from(count).unwrap_or(u32::MAX) })
+    Some(Missed {
+        first: last,
+        last,
+        count: u32::try_from(count).unwrap_or(u32::MAX),
+    })
 }
 
 /// Rows 10 and 11. `None`: no next time at all. `Some(None)`: never paused. Otherwise the later end of the pauses.
@@ -155,7 +184,12 @@ fn pause_end(inputs: Inputs<'_>) -> Option<Option<Timestamp>> {
         Some(Pause::Until(end)) => Some(end),
         Some(Pause::UntilResumed) | None => None,
     };
-    let hinted = inputs.hints.iter().filter(|hint| hint.is_pause()).map(|hint| hint.expires_at).max();
+    let hinted = inputs
+        .hints
+        .iter()
+        .filter(|hint| hint.is_pause())
+        .map(|hint| hint.expires_at)
+        .max();
     Some(own.max(hinted))
 }
 
@@ -175,7 +209,9 @@ fn cadence_of<'a>(
     let cursor = paused.map_or(state.cursor, |end| state.cursor.max(end));
     let floor = paused.unwrap_or(Timestamp::MIN_UTC);
     let hinted_or_interval = interval_like(endpoint, state, hints, cursor, floor, now);
-    let Baseline::Cron(cron) = &endpoint.baseline else { return hinted_or_interval };
+    let Baseline::Cron(cron) = &endpoint.baseline else {
+        return hinted_or_interval;
+    };
     let cron = cron.next_after(cursor).map(|planned_at| Candidate {
         planned_at,
         key: planned_at.max(floor),
@@ -214,7 +250,10 @@ fn interval_like<'a>(
 
 /// The fresh interval hint of the highest rank.
 fn interval_hint(hints: &[Hint], at: Timestamp) -> Option<&Hint> {
-    hints.iter().filter(|hint| hint.interval().is_some() && hint.expires_at > at).min_by_key(|hint| rank(hint))
+    hints
+        .iter()
+        .filter(|hint| hint.interval().is_some() && hint.expires_at > at)
+        .min_by_key(|hint| rank(hint))
 }
 
 fn rank(hint: &Hint) -> u8 {
@@ -234,14 +273,22 @@ fn baseline_interval<'a>(
     let interval = endpoint.interval()?;
     let (step, clamped_from) = backed_off(endpoint, interval, state.failures);
     let planned_at = phase_after(after(state.anchor, step), step, cursor);
-    Some(Candidate { planned_at, key: planned_at.max(floor), cause: Cause::Interval, clamped_from, hint: None })
+    Some(Candidate {
+        planned_at,
+        key: planned_at.max(floor),
+        cause: Cause::Interval,
+        clamped_from,
+        hint: None,
+    })
 }
 
 /// The interval after `failures`, and what it would be without max_interval. Never below the interval itself.
 fn backed_off(endpoint: &Endpoint, interval: Duration, failures: u32) -> (Duration, Option<ClampedFrom>) {
     let doubled = interval.saturating_mul(1 << failures.min(limits::BACKOFF_DOUBLINGS));
     let wanted = doubled.min(interval.max(limits::BACKOFF_CAP));
-    let bounded = endpoint.max_interval.map_or(wanted, |max| wanted.min(max).max(interval));
+    let bounded = endpoint
+        .max_interval
+        .map_or(wanted, |max| wanted.min(max).max(interval));
     (bounded, (bounded != wanted).then_some(ClampedFrom::Interval(wanted)))
 }
 
@@ -257,7 +304,11 @@ fn hinted_interval<'a>(
     let step = endpoint.clamp_hint_interval(asked);
     let first = after(state.anchor, step);
     // A first time already past when the hint was written: it starts at once and its cadence is anchored there.
-    let first = if first <= hint.written_at { hint.written_at } else { first };
+    let first = if first <= hint.written_at {
+        hint.written_at
+    } else {
+        first
+    };
     let phase = phase_after(first, step, cursor);
     let planned_at = behind_last_run(endpoint, state, phase);
     let clamped_from = if step == asked {
@@ -265,12 +316,20 @@ fn hinted_interval<'a>(
     } else {
         Some(ClampedFrom::Interval(asked))
     };
-    Some(Candidate { planned_at, key: planned_at.max(floor), cause: Cause::HintInterval, clamped_from, hint: Some(hint) })
+    Some(Candidate {
+        planned_at,
+        key: planned_at.max(floor),
+        cause: Cause::HintInterval,
+        clamped_from,
+        hint: Some(hint),
+    })
 }
 
 /// Rows 5, 7 and 9: the earliest one-shot that is not void; a person's goes first on equal times.
 fn one_shot<'a>(inputs: Inputs<'a>, paused: Option<Timestamp>, now: Timestamp) -> Option<Candidate<'a>> {
-    let Inputs { endpoint, state, hints, .. } = inputs;
+    let Inputs {
+        endpoint, state, hints, ..
+    } = inputs;
     let floor = paused.unwrap_or(Timestamp::MIN_UTC);
     let candidates = hints.iter().filter_map(|hint| {
         let asked = hint.one_shot()?;
@@ -278,15 +337,25 @@ fn one_shot<'a>(inputs: Inputs<'a>, paused: Option<Timestamp>, now: Timestamp) -
         let key = moved.max(floor);
         let void = key.max(now) > hint.expires_at && !hint.held;
         let clamped_from = (moved != asked).then_some(ClampedFrom::Time(asked));
-        let candidate = Candidate { planned_at: key.max(now), key, cause: Cause::HintOneShot, clamped_from, hint: Some(hint) };
+        let candidate = Candidate {
+            planned_at: key.max(now),
+            key,
+            cause: Cause::HintOneShot,
+            clamped_from,
+            hint: Some(hint),
+        };
         (!void).then_some((rank(hint), candidate))
     });
-    candidates.min_by_key(|(rank, candidate)| (candidate.key, *rank)).map(|(_, candidate)| candidate)
+    candidates
+        .min_by_key(|(rank, candidate)| (candidate.key, *rank))
+        .map(|(_, candidate)| candidate)
 }
 
 /// Row 7: at least min_interval after the planned time of the last claimed run.
 fn behind_last_run(endpoint: &Endpoint, state: &EndpointState, at: Timestamp) -> Timestamp {
-    state.last_planned_at.map_or(at, |last| at.max(after(last, endpoint.min_interval)))
+    state
+        .last_planned_at
+        .map_or(at, |last| at.max(after(last, endpoint.min_interval)))
 }
 
 /// When a one-shot comes due, guardrails included, whatever the present.
@@ -301,7 +370,11 @@ fn phase_after(first: Timestamp, step: Duration, cursor: Timestamp) -> Timestamp
     }
     let step = micros(step);
     let behind = cursor.timestamp_micros() - first.timestamp_micros();
-    from_micros(first.timestamp_micros().saturating_add((behind / step + 1).saturating_mul(step)))
+    from_micros(
+        first
+            .timestamp_micros()
+            .saturating_add((behind / step + 1).saturating_mul(step)),
+    )
 }
 
 fn settled(candidate: &Candidate<'_>, now: Timestamp, one_shot: Option<&Hint>) -> Next {

@@ -86,7 +86,10 @@ pub(crate) fn check_texts(violations: &mut Violations, prefix: &str, name: &str,
     violations.check(
         (1..=limits::NAME_CHARS).contains(&length) && !name.trim().is_empty(),
         &format!("{prefix}name"),
-        format!("must have 1 to {} characters, not all of them blank", limits::NAME_CHARS),
+        format!(
+            "must have 1 to {} characters, not all of them blank",
+            limits::NAME_CHARS
+        ),
     );
     violations.check(
         description.chars().count() <= limits::DESCRIPTION_CHARS,

@@ -13,4 +13,5 @@ pub mod ports;
 pub mod run;
 pub mod sale;
 pub mod schedule;
+pub mod services;
 pub mod time;

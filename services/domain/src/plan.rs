@@ -59,11 +59,19 @@ pub struct Verdict {
 
 impl Verdict {
     pub fn accepted() -> Self {
-        Self { code: VerdictCode::Accepted, message: String::new(), until: None }
+        Self {
+            code: VerdictCode::Accepted,
+            message: String::new(),
+            until: None,
+        }
     }
 
     pub fn new(code: VerdictCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), until: None }
+        Self {
+            code,
+            message: message.into(),
+            until: None,
+        }
     }
 
     /// True when it is in force, with this or another value.
@@ -202,7 +210,11 @@ impl Plan {
 
     /// The first wave after the current one that has an accepted step.
     pub fn next_wave(&self) -> Option<u32> {
-        self.steps.iter().filter(|step| step.wave > self.wave && step.verdict.is_accepted()).map(|step| step.wave).min()
+        self.steps
+            .iter()
+            .filter(|step| step.wave > self.wave && step.verdict.is_accepted())
+            .map(|step| step.wave)
+            .min()
     }
 }
 
@@ -268,6 +280,11 @@ impl JobPlanning {
     pub fn note(&mut self, ask_reason: Option<&str>, now: Timestamp) {
         self.context_revision += 1;
         let Some(reason) = ask_reason else { return };
+        if self.retry_at().is_some() {
+            // Something new ends the wait after a failed ask.
+            self.pending.clear();
+            self.pending_since = None;
+        }
         self.pending_since.get_or_insert(now);
         if !self.pending.iter().any(|known| known == reason) {
             self.pending.push(reason.to_owned());
@@ -280,6 +297,39 @@ impl JobPlanning {
         self.note(Some(reason::DEFINITION_CHANGED), now);
     }
 
+    /// Takes the lease for a new ask; reasons that come up from now on are for the next one.
+    pub fn begin(&mut self, plan: PlanId, lease_until: Timestamp) {
+        self.context_revision += 1;
+        self.pending.clear();
+        self.pending_since = None;
+        self.asking = Some((plan, lease_until));
+    }
+
+    /// Gives the lease back after an ask that gave nothing; unless something new comes up, the next is at `retry_at`.
+    pub fn fail(&mut self, retry_at: Timestamp) {
+        self.context_revision += 1;
+        self.asking = None;
+        if self.pending.is_empty() {
+            self.pending = vec![reason::ASK_FAILED.to_owned()];
+            self.pending_since = Some(retry_at);
+        }
+    }
+
+    /// Gives the lease back after an accepted answer to the ask that began at `asked_at`.
+    pub fn accept(&mut self, plan: PlanId, asked_at: Timestamp, review_at: Timestamp) {
+        self.context_revision += 1;
+        self.asking = None;
+        self.accepted = Some(plan);
+        self.asked_at = Some(asked_at);
+        self.review_at = Some(review_at);
+    }
+
+    /// After a failed ask: no ask before this.
+    fn retry_at(&self) -> Option<Timestamp> {
+        let failed = self.pending.iter().any(|why| why == reason::ASK_FAILED);
+        self.pending_since.filter(|_| failed)
+    }
+
     /// The holder of a lease that is still good.
     pub fn holder(&self, now: Timestamp) -> Option<(PlanId, Timestamp)> {
         self.asking.filter(|(_, until)| *until > now)
@@ -289,25 +339,44 @@ impl JobPlanning {
     /// that is on, will come, or has ended since the last ask.
     pub fn ask_due(&self, sales: &[FlashSale], now: Timestamp) -> Option<AskDue> {
         if let Some((_, until)) = self.asking {
-            return Some(AskDue { at: until, reasons: vec![reason::LEASE_EXPIRED.to_owned()] });
+            return Some(AskDue {
+                at: until,
+                reasons: vec![reason::LEASE_EXPIRED.to_owned()],
+            });
         }
         let mut dues: Vec<(Timestamp, &str)> = Vec::new();
         for sale in sales {
-            dues.extend(self.edge(sale.starts_at).filter(|_| sale.state(now) != SaleState::Ended).map(|at| (at, reason::SALE_STARTED)));
-            dues.extend(self.asked_at.filter(|at| *at < sale.ends_at).map(|_| (sale.ends_at, reason::SALE_ENDED)));
+            dues.extend(
+                self.edge(sale.starts_at)
+                    .filter(|_| sale.state(now) != SaleState::Ended)
+                    .map(|at| (at, reason::SALE_STARTED)),
+            );
+            dues.extend(
+                self.asked_at
+                    .filter(|at| *at < sale.ends_at)
+                    .map(|_| (sale.ends_at, reason::SALE_ENDED)),
+            );
         }
         let active = sales.iter().any(|sale| sale.state(now) == SaleState::Active);
         let ended = dues.iter().any(|(at, why)| *why == reason::SALE_ENDED && *at <= now);
         if active || ended {
-            dues.extend(self.pending_since.iter().flat_map(|at| self.pending.iter().map(|why| (*at, why.as_str()))));
+            dues.extend(
+                self.pending_since
+                    .iter()
+                    .flat_map(|at| self.pending.iter().map(|why| (*at, why.as_str()))),
+            );
         }
         if active {
             dues.extend(self.review_at.map(|at| (at, reason::REVIEW)));
         }
         let at = dues.iter().map(|(at, _)| *at).min()?;
+        let at = self.retry_at().map_or(at, |retry| at.max(retry));
         let horizon = at.max(now);
-        let mut reasons: Vec<String> =
-            dues.iter().filter(|(due, _)| *due <= horizon).map(|(_, why)| (*why).to_owned()).collect();
+        let mut reasons: Vec<String> = dues
+            .iter()
+            .filter(|(due, _)| *due <= horizon)
+            .map(|(_, why)| (*why).to_owned())
+            .collect();
         reasons.sort();
         reasons.dedup();
         Some(AskDue { at, reasons })

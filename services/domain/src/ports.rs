@@ -63,7 +63,16 @@ pub struct RunFilter {
 impl RunFilter {
     /// Every run of a user.
     pub fn of_user(user_id: UserId) -> Self {
-        Self { user_id, job_id: None, endpoint_id: None, source: None, statuses: Vec::new(), plan_id: None, from: None, to: None }
+        Self {
+            user_id,
+            job_id: None,
+            endpoint_id: None,
+            source: None,
+            statuses: Vec::new(),
+            plan_id: None,
+            from: None,
+            to: None,
+        }
     }
 }
 
@@ -193,7 +202,12 @@ pub trait FlashSalesRepo {
     /// Sales of a job that end after `ended_after`, by start.
     async fn sales_of_job(&mut self, job: JobId, ended_after: Timestamp) -> StoreResult<Vec<FlashSale>>;
     /// Changes since `since`, and at least the last `keep` of each signal; oldest first.
-    async fn signal_changes(&mut self, id: FlashSaleId, since: Timestamp, keep: usize) -> StoreResult<Vec<SignalChange>>;
+    async fn signal_changes(
+        &mut self,
+        id: FlashSaleId,
+        since: Timestamp,
+        keep: usize,
+    ) -> StoreResult<Vec<SignalChange>>;
 }
 
 /// A job's planning state as the watch compares it.

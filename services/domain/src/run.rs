@@ -152,7 +152,14 @@ pub struct Run {
 
 impl Run {
     /// A planned run with nothing but its origin; `id` must carry the time `planned_at`.
-    pub fn planned(id: RunId, endpoint_id: EndpointId, user_id: UserId, source: Source, cause: Cause, planned_at: Timestamp) -> Self {
+    pub fn planned(
+        id: RunId,
+        endpoint_id: EndpointId,
+        user_id: UserId,
+        source: Source,
+        cause: Cause,
+        planned_at: Timestamp,
+    ) -> Self {
         Self {
             id,
             endpoint_id,
@@ -212,6 +219,14 @@ pub struct LiveRun {
 impl LiveRun {
     /// A run that waits in the queue.
     pub fn waiting(run: Run, slot: Slot) -> Self {
-        Self { run, slot, fence: 0, losses: 0, lease_owner: None, lease_until: None, one_shot_id: None }
+        Self {
+            run,
+            slot,
+            fence: 0,
+            losses: 0,
+            lease_owner: None,
+            lease_until: None,
+            one_shot_id: None,
+        }
     }
 }

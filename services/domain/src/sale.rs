@@ -63,21 +63,45 @@ impl FlashSale {
     /// The changes that lead from `before` to this sale's signals.
     pub fn signal_changes(&self, before: &BTreeMap<String, f64>, at: Timestamp) -> Vec<SignalChange> {
         let removed = before.keys().filter(|name| !self.signals.contains_key(*name));
-        let removed = removed.map(|name| SignalChange { name: name.clone(), value: None, at });
-        let set = self.signals.iter().filter(|(name, value)| before.get(*name) != Some(value));
-        set.map(|(name, value)| SignalChange { name: name.clone(), value: Some(*value), at }).chain(removed).collect()
+        let removed = removed.map(|name| SignalChange {
+            name: name.clone(),
+            value: None,
+            at,
+        });
+        let set = self
+            .signals
+            .iter()
+            .filter(|(name, value)| before.get(*name) != Some(value));
+        set.map(|(name, value)| SignalChange {
+            name: name.clone(),
+            value: Some(*value),
+            at,
+        })
+        .chain(removed)
+        .collect()
     }
 
     /// Every breach of the stated bounds.
     pub fn check(&self, violations: &mut Violations) {
         check_texts(violations, "flash_sale.", &self.name, &self.description);
-        violations.check(self.ends_at > self.starts_at, "flash_sale.end_time", "must be after start_time");
+        violations.check(
+            self.ends_at > self.starts_at,
+            "flash_sale.end_time",
+            "must be after start_time",
+        );
         let too_long = self.ends_at > crate::time::after(self.starts_at, limits::INTERVAL_MAX);
-        violations.check(!too_long, "flash_sale.end_time", "must be at most 366 days after start_time");
+        violations.check(
+            !too_long,
+            "flash_sale.end_time",
+            "must be at most 366 days after start_time",
+        );
         violations.check(
             self.phase.chars().count() <= limits::PHASE_CHARS && !self.phase.chars().any(char::is_control),
             "flash_sale.phase",
-            format!("must have at most {} characters, none of them a control character", limits::PHASE_CHARS),
+            format!(
+                "must have at most {} characters, none of them a control character",
+                limits::PHASE_CHARS
+            ),
         );
         violations.check(
             (1..=limits::JOBS_PER_SALE).contains(&self.job_ids.len()),
@@ -91,7 +115,11 @@ impl FlashSale {
         );
         for (name, value) in &self.signals {
             let field = format!("flash_sale.signals[{name:?}]");
-            violations.check(is_signal_name(name), &field, "the name must have 1 to 64 of: letters, digits, _ - .");
+            violations.check(
+                is_signal_name(name),
+                &field,
+                "the name must have 1 to 64 of: letters, digits, _ - .",
+            );
             violations.check(value.is_finite(), &field, "must be a finite number");
         }
     }
@@ -99,5 +127,7 @@ impl FlashSale {
 
 fn is_signal_name(name: &str) -> bool {
     (1..=limits::SIGNAL_NAME_CHARS).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }

@@ -77,14 +77,23 @@ impl Schedule {
 
     /// What the governor reads.
     pub fn inputs(&self) -> Inputs<'_> {
-        Inputs { endpoint: &self.endpoint, job_status: self.job_status, state: &self.state, hints: &self.hints }
+        Inputs {
+            endpoint: &self.endpoint,
+            job_status: self.job_status,
+            state: &self.state,
+            hints: &self.hints,
+        }
     }
 
     /// Lets the governor decide anew and rewrites the plan row if its answer differs.
     pub fn replan(&mut self, trigger: &'static str, now: Timestamp, chance: &dyn Chance) {
         let held = self.state.busy.is_some_and(|busy| busy.scheduled);
         let next = if held { None } else { governor::next(self.inputs(), now) };
-        if self.plan_row.as_ref().is_some_and(|row| next.as_ref().is_some_and(|next| is_same(row, next, now))) {
+        if self
+            .plan_row
+            .as_ref()
+            .is_some_and(|row| next.as_ref().is_some_and(|next| is_same(row, next, now)))
+        {
             return;
         }
         if self.plan_row.is_none() && next.is_none() {
@@ -118,7 +127,9 @@ impl Schedule {
 
     /// Records the cadence times up to `now` that will not run any more, and moves the anchor to the last of them.
     fn settle_passed(&mut self, reason: &str, now: Timestamp, chance: &dyn Chance) {
-        let Some((missed, first)) = governor::passed_over(self.inputs(), now) else { return };
+        let Some((missed, first)) = governor::passed_over(self.inputs(), now) else {
+            return;
+        };
         let id = RunId(uuid_at(missed.first, chance));
         let user = self.endpoint.user_id.clone();
         let mut run = Run::planned(id, self.endpoint.id, user, first.source, first.cause, missed.first);
@@ -138,7 +149,8 @@ impl Schedule {
 /// True when the row already says what the governor says; a row that is due stays due.
 fn is_same(row: &LiveRun, next: &Next, now: Timestamp) -> bool {
     let run = &row.run;
-    let same_time = run.planned_at == next.planned_at && (run.due_at == next.due_at || run.due_at.max(next.due_at) <= now);
+    let same_time =
+        run.planned_at == next.planned_at && (run.due_at == next.due_at || run.due_at.max(next.due_at) <= now);
     // A past one-shot is "now" at every look: it keeps the time it has.
     let same_shot = next.cause == Cause::HintOneShot && run.due_at <= now && run.planned_at <= next.planned_at;
     (same_time || same_shot)

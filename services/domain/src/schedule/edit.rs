@@ -79,7 +79,9 @@ impl Schedule {
 
     /// Ends a person's pause now; without one nothing changes.
     pub fn resume(&mut self, now: Timestamp, chance: &dyn Chance) {
-        let Some(pause) = self.endpoint.pause.take() else { return };
+        let Some(pause) = self.endpoint.pause.take() else {
+            return;
+        };
         let over = matches!(pause, Pause::Until(end) if end <= now);
         self.move_cursor(match pause {
             Pause::Until(end) if over => end,

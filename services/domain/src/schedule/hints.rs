@@ -31,7 +31,10 @@ pub struct HintDraft {
 pub enum HintVerdict {
     Accepted,
     /// In force with another value.
-    Clamped { asked: Duration, effective: Duration },
+    Clamped {
+        asked: Duration,
+        effective: Duration,
+    },
     /// Below the cooldown, which exceeds the baseline interval.
     Cooldown,
     /// A cadence run must start first.
@@ -56,7 +59,13 @@ pub fn pause_cap(limits: &PlanLimits, baseline: &Baseline) -> Duration {
 
 impl Schedule {
     /// Puts a hint into force in place of the author's earlier one of the same kind, as far as the guardrails allow.
-    pub fn apply_hint(&mut self, draft: HintDraft, limits: &PlanLimits, now: Timestamp, chance: &dyn Chance) -> HintVerdict {
+    pub fn apply_hint(
+        &mut self,
+        draft: HintDraft,
+        limits: &PlanLimits,
+        now: Timestamp,
+        chance: &dyn Chance,
+    ) -> HintVerdict {
         self.note_end_of_slowing(now);
         let mut draft = draft;
         let verdict = match draft.author {
@@ -94,7 +103,11 @@ impl Schedule {
     /// Forgets hints that have expired; the end of a pause stays in the cursor.
     pub(super) fn drop_expired_hints(&mut self, now: Timestamp) {
         self.note_end_of_slowing(now);
-        for hint in self.hints.iter().filter(|hint| hint.is_pause() && hint.expires_at <= now) {
+        for hint in self
+            .hints
+            .iter()
+            .filter(|hint| hint.is_pause() && hint.expires_at <= now)
+        {
             self.state.cursor = self.state.cursor.max(hint.expires_at);
         }
         let before = self.hints.len();
@@ -115,9 +128,17 @@ impl Schedule {
     }
 
     fn clamp(&self, draft: &HintDraft, floor: Option<Duration>) -> HintVerdict {
-        let Instruction::Interval(asked) = draft.instruction else { return HintVerdict::Accepted };
-        let effective = self.endpoint.clamp_hint_interval(asked.max(floor.unwrap_or(Duration::ZERO)));
-        if effective == asked { HintVerdict::Accepted } else { HintVerdict::Clamped { asked, effective } }
+        let Instruction::Interval(asked) = draft.instruction else {
+            return HintVerdict::Accepted;
+        };
+        let effective = self
+            .endpoint
+            .clamp_hint_interval(asked.max(floor.unwrap_or(Duration::ZERO)));
+        if effective == asked {
+            HintVerdict::Accepted
+        } else {
+            HintVerdict::Clamped { asked, effective }
+        }
     }
 
     /// The rules that hold for planners only. May shorten a pause or raise an interval to the cooldown.
@@ -144,10 +165,16 @@ impl Schedule {
                 if draft.expires_at > latest {
                     let asked = crate::time::elapsed(now, draft.expires_at);
                     draft.expires_at = latest;
-                    verdict = HintVerdict::Clamped { asked, effective: crate::time::elapsed(now, latest) };
+                    verdict = HintVerdict::Clamped {
+                        asked,
+                        effective: crate::time::elapsed(now, latest),
+                    };
                 }
             }
-            let until = self.state.slowed.map_or(draft.expires_at, |slowed| slowed.until.max(draft.expires_at));
+            let until = self
+                .state
+                .slowed
+                .map_or(draft.expires_at, |slowed| slowed.until.max(draft.expires_at));
             self.state.slowed = Some(Slowed { since, until });
             self.dirty.state = true;
         }
@@ -157,9 +184,10 @@ impl Schedule {
     /// True for an instruction that delays the endpoint's own cadence. A cron is never slowed by an interval.
     fn slows(&self, instruction: &Instruction) -> bool {
         match instruction {
-            Instruction::Interval(asked) => {
-                self.endpoint.interval().is_some_and(|interval| self.endpoint.clamp_hint_interval(*asked) > interval)
-            }
+            Instruction::Interval(asked) => self
+                .endpoint
+                .interval()
+                .is_some_and(|interval| self.endpoint.clamp_hint_interval(*asked) > interval),
             Instruction::OneShot(_) => false,
             Instruction::Pause => self.endpoint.baseline != Baseline::Dormant,
         }
@@ -195,7 +223,10 @@ impl Schedule {
 
     /// A cadence occurrence that is already due stands: a hint moves the times after it.
     fn replan_unless_due(&mut self, trigger: &'static str, now: Timestamp, chance: &dyn Chance) {
-        let due = self.plan_row.as_ref().is_some_and(|row| row.run.cause.is_cadence() && row.run.due_at <= now);
+        let due = self
+            .plan_row
+            .as_ref()
+            .is_some_and(|row| row.run.cause.is_cadence() && row.run.due_at <= now);
         if !due {
             self.replan(trigger, now, chance);
         }
@@ -220,8 +251,14 @@ impl Schedule {
     /// After a removal or a replacement: what still slows the endpoint down, if anything.
     fn end_slowing_if_gone(&mut self, now: Timestamp) {
         let Some(slowed) = self.state.slowed else { return };
-        let planners = self.hints.iter().filter(|hint| hint.author == Author::Planner && hint.expires_at > now);
-        let until = planners.filter(|hint| self.slows(&hint.instruction)).map(|hint| hint.expires_at).max();
+        let planners = self
+            .hints
+            .iter()
+            .filter(|hint| hint.author == Author::Planner && hint.expires_at > now);
+        let until = planners
+            .filter(|hint| self.slows(&hint.instruction))
+            .map(|hint| hint.expires_at)
+            .max();
         self.state.slowed = until.map(|until| Slowed { until, ..slowed });
         self.state.cadence_owed |= until.is_none();
         self.dirty.state = true;

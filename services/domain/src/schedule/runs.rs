@@ -69,8 +69,17 @@ impl Schedule {
             self.state.last_ai_start = Some(now);
         }
         self.state.last_planned_at = self.state.last_planned_at.max(Some(row.run.planned_at));
-        let since = self.state.busy.filter(|busy| busy.run_id == row.run.id).map_or(now, |busy| busy.since);
-        self.state.busy = Some(Busy { run_id: row.run.id, since, scheduled: row.slot == Slot::Taken, cadence });
+        let since = self
+            .state
+            .busy
+            .filter(|busy| busy.run_id == row.run.id)
+            .map_or(now, |busy| busy.since);
+        self.state.busy = Some(Busy {
+            run_id: row.run.id,
+            since,
+            scheduled: row.slot == Slot::Taken,
+            cadence,
+        });
         self.dirty.state = true;
 
         row.fence += 1;
@@ -122,7 +131,11 @@ impl Schedule {
 
     fn end(&mut self, row: LiveRun, success: bool, now: Timestamp, chance: &dyn Chance) -> Ended {
         let mut run = row.run;
-        run.status = if success { RunStatus::Succeeded } else { RunStatus::Failed };
+        run.status = if success {
+            RunStatus::Succeeded
+        } else {
+            RunStatus::Failed
+        };
         run.finished_at = Some(now);
         let class_changed = self.note_result(run.cause, success);
         let busy = self.state.busy.take_if(|busy| busy.run_id == run.id);
@@ -160,7 +173,9 @@ fn note_outcome(run: &mut Run, outcome: &CallOutcome) {
 
 /// Full jitter: evenly between zero and the doubled base, capped; a longer Retry-After counts up to the cap.
 fn retry_delay(policy: RetryPolicy, attempt: u32, retry_after: Option<Duration>, chance: &dyn Chance) -> Duration {
-    let doubled = policy.base_delay.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+    let doubled = policy
+        .base_delay
+        .saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
     let ceiling = u64::try_from(doubled.min(policy.max_delay).as_micros()).unwrap_or(u64::MAX);
     let bits = u64::try_from(chance.bits() >> 64).unwrap_or_default();
     let jittered = Duration::from_micros(if ceiling == 0 { 0 } else { bits % (ceiling + 1) });

@@ -1,0 +1,148 @@
+//! Use cases: what callers of the API, engines and planners may do, each as one transaction over the ports.
+//!
+//! Called by `baton-api` (everything but the queue) and `baton-engine` (the queue). Handlers convert and call; the rules
+//! are here and in the pure modules beneath. Locks are always taken in the order the ports prescribe.
+
+mod asks;
+mod contexts;
+mod endpoints;
+mod hints;
+mod jobs;
+mod outcomes;
+mod plans;
+mod queue;
+mod runs;
+mod sales;
+mod verdicts;
+
+pub use contexts::{ContextEndpoint, ContextSale, PlanView, PlanningContext};
+pub use endpoints::EndpointDraft;
+pub use plans::{Answer, Begun};
+pub use queue::{Claim, ClaimedRun, Claims, Queue, StoreQueue};
+pub use runs::RunRequest;
+pub use sales::SaleDraft;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::{
+    error::{Error, Resource, Violations},
+    ids::{Chance, UserId},
+    limits::{self, PlanLimits},
+    ports::{Page, RequestKey, Store, Tx},
+};
+
+/// The use cases over one store.
+#[derive(Clone)]
+pub struct Services {
+    store: Arc<dyn Store>,
+    chance: Arc<dyn Chance>,
+    limits: PlanLimits,
+}
+
+/// One page of results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing<T> {
+    pub items: Vec<T>,
+    /// The id after which the next page starts; `None` on the last page.
+    pub next: Option<Uuid>,
+}
+
+/// What makes a repeat of a create or submit recognisable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    pub method: &'static str,
+    /// Empty when the caller sent none.
+    pub request_id: String,
+    /// SHA-256 of the request without its id, in hex.
+    pub digest: String,
+}
+
+impl Services {
+    pub fn new(store: Arc<dyn Store>, chance: Arc<dyn Chance>, limits: PlanLimits) -> Self {
+        Self { store, chance, limits }
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What planners are held to.
+    pub fn limits(&self) -> &PlanLimits {
+        &self.limits
+    }
+}
+
+/// Stores the request key for a new resource, or answers with the id of the one it stands for already.
+async fn claim_request(
+    tx: &mut dyn Tx,
+    user: &UserId,
+    idempotency: &Idempotency,
+    resource_id: Uuid,
+) -> Result<Option<Uuid>, Error> {
+    if idempotency.request_id.is_empty() {
+        return Ok(None);
+    }
+    if idempotency.request_id.chars().count() > limits::REQUEST_ID_CHARS {
+        let bound = format!("must have at most {} characters", limits::REQUEST_ID_CHARS);
+        return Err(Error::invalid("request_id", bound));
+    }
+    let key = RequestKey {
+        user_id: user.clone(),
+        method: idempotency.method,
+        request_id: idempotency.request_id.clone(),
+        digest: idempotency.digest.clone(),
+    };
+    match tx.claim_request(&key, resource_id).await? {
+        None => Ok(None),
+        Some(stored) if stored.digest == key.digest => Ok(Some(stored.resource_id)),
+        Some(_) => Err(Error::RequestIdReused),
+    }
+}
+
+/// Fails unless the caller's etag, if any, is the current version.
+fn check_etag(etag: Option<&str>, version: i64) -> Result<(), Error> {
+    match etag {
+        Some(etag) if etag != version.to_string() => Err(Error::Aborted {
+            reason: "ETAG_MISMATCH",
+            message: "the resource has changed since it was read".to_owned(),
+            details: vec![("etag", version.to_string())],
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The answer when a guarded update hit no row: somebody else wrote in between.
+fn lost_update() -> Error {
+    Error::Aborted {
+        reason: "CONCURRENT_WRITE",
+        message: "the resource was written by somebody else at the same time".to_owned(),
+        details: Vec::new(),
+    }
+}
+
+fn found<T>(resource: Resource, value: Option<T>) -> Result<T, Error> {
+    value.ok_or(Error::NotFound(resource))
+}
+
+/// Asks for one row more than the page, so that the last page is known as such.
+fn peek(page: Page) -> Page {
+    Page {
+        limit: page.limit + 1,
+        ..page
+    }
+}
+
+/// Turns rows fetched with [`peek`] into a listing.
+fn listing<T>(rows: Vec<T>, page: Page, id: impl Fn(&T) -> Uuid) -> Listing<T> {
+    let mut items = rows;
+    let more = items.len() > page.limit;
+    items.truncate(page.limit);
+    let next = if more { items.last().map(id) } else { None };
+    Listing { items, next }
+}
+
+fn fail_if_any(violations: Violations) -> Result<(), Error> {
+    violations.into_result()
+}

@@ -1,0 +1,215 @@
+//! Asks of the model: beginning one takes the job's planner lease and freezes the context; failing one records why.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    error::{Error, Resource, Violations},
+    ids::{JobId, PlanId, UserId, uuid_at},
+    job::JobStatus,
+    limits,
+    plan::{AskDue, ModelCall, Plan, PlanState},
+    ports::{Topic, Tx},
+    time::{Timestamp, after, before, elapsed},
+};
+
+use super::{
+    PlanningContext, Services,
+    contexts::PlanView,
+    found,
+    plans::{Begun, check_call},
+};
+
+/// A planner's own timer may be this much ahead of the store's clock.
+const EARLY: std::time::Duration = std::time::Duration::from_millis(100);
+
+impl Services {
+    /// Starts an ask: a plan record with its frozen context, and the lease on the job's planning.
+    pub async fn begin_plan(&self, user: &UserId, job: JobId, planner: &str) -> Result<Begun, Error> {
+        check_planner(planner)?;
+        let mut tx = self.store.begin().await?;
+        let now = tx.now();
+        found(Resource::Job, tx.get_job(user, job).await?)?;
+        let mut planning = found(Resource::Job, tx.lock_planning(&[job]).await?.pop())?;
+        let context = self.load_context(tx.as_mut(), user, job).await?;
+        require_active(&context)?;
+        require_free(&context)?;
+        let ask = require_due(&context, now)?;
+        self.require_budget(tx.as_mut(), job, now).await?;
+        if let Some((expired, _)) = planning.asking {
+            expire(tx.as_mut(), user, expired, now).await?;
+        }
+        let plan = self.new_plan(&context, ask, planner, now);
+        planning.begin(plan.id, plan.lease_until);
+        tx.insert_plan(&plan).await?;
+        tx.save_planning(&planning).await?;
+        tx.wake(Topic::Contexts);
+        tx.commit().await?;
+        Ok(Begun { plan, context })
+    }
+
+    /// Records that an ask gave nothing usable. Sending it again answers with the record.
+    pub async fn fail_plan(
+        &self,
+        user: &UserId,
+        id: PlanId,
+        verdict: &str,
+        detail: &str,
+        call: ModelCall,
+    ) -> Result<PlanView, Error> {
+        check_failure(verdict, detail, &call)?;
+        let mut tx = self.store.begin().await?;
+        let now = tx.now();
+        let seen = found(Resource::Plan, tx.get_plan(user, id).await?)?;
+        let mut planning = found(Resource::Job, tx.lock_planning(&[seen.job_id]).await?.pop())?;
+        let mut plan = found(Resource::Plan, tx.get_plan(user, id).await?)?;
+        if plan.state == PlanState::Failed {
+            return Ok(PlanView { plan, runs: Vec::new() });
+        }
+        require_asking(&plan)?;
+        plan.call = call;
+        verdict.clone_into(&mut plan.verdict);
+        detail.clone_into(&mut plan.detail);
+        plan.answered_at = Some(now);
+        plan.close(PlanState::Failed, now);
+        planning.fail(after(now, self.limits.review_min));
+        tx.update_plan(&plan).await?;
+        tx.save_planning(&planning).await?;
+        tx.wake(Topic::Contexts);
+        tx.commit().await?;
+        Ok(PlanView { plan, runs: Vec::new() })
+    }
+
+    fn new_plan(&self, context: &PlanningContext, ask: AskDue, planner: &str, now: Timestamp) -> Plan {
+        let record = context.to_record();
+        Plan {
+            id: PlanId(uuid_at(now, self.chance.as_ref())),
+            job_id: context.job.id,
+            user_id: context.job.user_id.clone(),
+            state: PlanState::Asking,
+            definition_revision: context.planning.definition_revision,
+            context_revision: context.planning.context_revision,
+            ask_reasons: ask.reasons,
+            replaces: context.planning.accepted,
+            planner: planner.to_owned(),
+            lease_until: after(now, self.limits.lease),
+            steps: Vec::new(),
+            hints: Vec::new(),
+            rationale: String::new(),
+            wave: 0,
+            waves: 0,
+            call: ModelCall::default(),
+            verdict: String::new(),
+            detail: String::new(),
+            created_at: now,
+            answered_at: None,
+            ended_at: None,
+            review_at: None,
+            context_digest: hex(&Sha256::digest(record.as_bytes())),
+            context: record,
+            charged: 0,
+        }
+    }
+
+    async fn require_budget(&self, tx: &mut dyn Tx, job: JobId, now: Timestamp) -> Result<(), Error> {
+        let window = self.limits.budget_window;
+        let usage = tx.plan_usage(job, before(now, window)).await?;
+        if usage.asks < self.limits.asks_per_window {
+            return Ok(());
+        }
+        let retry_after = usage
+            .oldest
+            .map_or(window, |oldest| elapsed(now, after(oldest, window)));
+        let message = format!(
+            "the job's budget of {} model calls is used up",
+            self.limits.asks_per_window
+        );
+        Err(Error::Exhausted {
+            reason: "ASK_BUDGET",
+            message,
+            retry_after,
+        })
+    }
+}
+
+async fn expire(tx: &mut dyn Tx, user: &UserId, id: PlanId, now: Timestamp) -> Result<(), Error> {
+    let Some(mut plan) = tx.get_plan(user, id).await? else {
+        return Ok(());
+    };
+    if plan.state == PlanState::Asking {
+        plan.close(PlanState::Expired, now);
+        tx.update_plan(&plan).await?;
+    }
+    Ok(())
+}
+
+fn require_active(context: &PlanningContext) -> Result<(), Error> {
+    match context.job.status {
+        JobStatus::Active => Ok(()),
+        status @ (JobStatus::Paused | JobStatus::Archived) => Err(Error::Precondition {
+            reason: "JOB_STATE",
+            message: format!("job is {}", status.as_str()),
+        }),
+    }
+}
+
+fn require_free(context: &PlanningContext) -> Result<(), Error> {
+    let Some((planner, until)) = &context.holder else {
+        return Ok(());
+    };
+    Err(Error::Aborted {
+        reason: "PLAN_LEASE_HELD",
+        message: format!("planner {planner:?} is asking for this job"),
+        details: vec![("planner", planner.clone()), ("lease_expire_time", until.to_rfc3339())],
+    })
+}
+
+fn require_due(context: &PlanningContext, now: Timestamp) -> Result<AskDue, Error> {
+    match &context.ask {
+        Some(ask) if ask.at <= after(now, EARLY) => Ok(ask.clone()),
+        ask => Err(Error::Aborted {
+            reason: "ASK_NOT_DUE",
+            message: "there is nothing to ask about this job now".to_owned(),
+            details: ask.iter().map(|ask| ("due_time", ask.at.to_rfc3339())).collect(),
+        }),
+    }
+}
+
+/// Fails unless the plan still waits for its answer.
+pub(super) fn require_asking(plan: &Plan) -> Result<(), Error> {
+    if plan.state == PlanState::Asking {
+        return Ok(());
+    }
+    Err(Error::Aborted {
+        reason: "PLAN_NOT_ASKING",
+        message: format!("plan is {}: its ask is over", plan.state.as_str()),
+        details: vec![("state", plan.state.as_str().to_owned())],
+    })
+}
+
+fn check_planner(planner: &str) -> Result<(), Error> {
+    let fits = (1..=limits::PLANNER_NAME_CHARS).contains(&planner.chars().count());
+    let mut violations = Violations::default();
+    violations.check(
+        fits && !planner.chars().any(char::is_control),
+        "planner",
+        "must have 1 to 128 printable characters",
+    );
+    violations.into_result()
+}
+
+fn check_failure(verdict: &str, detail: &str, call: &ModelCall) -> Result<(), Error> {
+    let mut violations = Violations::default();
+    let kebab = verdict
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let named = kebab && (1..=64).contains(&verdict.len());
+    violations.check(named, "verdict", "must have 1 to 64 characters in kebab-case");
+    let short = detail.chars().count() <= limits::DESCRIPTION_CHARS;
+    violations.check(short, "detail", "must have at most 4000 characters");
+    check_call(call, &mut violations);
+    violations.into_result()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

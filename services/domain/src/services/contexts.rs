@@ -1,0 +1,213 @@
+//! Planning contexts: all that a model may know about one job, put together in one place.
+
+mod record;
+
+use crate::{
+    error::{Error, Resource},
+    hint::Author,
+    ids::{EndpointId, JobId, PlanId, RunId, UserId},
+    job::Job,
+    limits::{self, PlanLimits},
+    plan::{AskDue, JobPlanning, Plan, PlanState},
+    ports::{Page, PlanningHead, Tx},
+    run::Run,
+    sale::{FlashSale, SaleState, SignalChange},
+    schedule::Schedule,
+    time::{Timestamp, after, before},
+};
+
+use super::{Services, endpoints::is_active, found, outcomes::wave_result};
+
+/// One endpoint as a planner sees it.
+#[derive(Debug, Clone)]
+pub struct ContextEndpoint {
+    pub schedule: Schedule,
+    /// The last runs that started, newest first.
+    pub recent_runs: Vec<Run>,
+    /// Runs started since the start of the earliest active sale.
+    pub runs_in_sale: u32,
+    /// Present while the cooldown refuses steps.
+    pub cooldown_ends_at: Option<Timestamp>,
+}
+
+/// One sale with what its signals did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContextSale {
+    pub sale: FlashSale,
+    pub changes: Vec<SignalChange>,
+}
+
+/// A plan with the runs of its steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanView {
+    pub plan: Plan,
+    pub runs: Vec<Run>,
+}
+
+impl PlanView {
+    /// The run of a step, once there is one.
+    pub fn run(&self, id: Option<RunId>) -> Option<&Run> {
+        self.runs.iter().find(|run| Some(run.id) == id)
+    }
+}
+
+/// All that a model may know about one job.
+#[derive(Debug, Clone)]
+pub struct PlanningContext {
+    pub job: Job,
+    pub endpoints: Vec<ContextEndpoint>,
+    pub sales: Vec<ContextSale>,
+    pub last_plan: Option<PlanView>,
+    pub planning: JobPlanning,
+    pub now: Timestamp,
+    pub ask: Option<AskDue>,
+    pub limits: PlanLimits,
+    pub steps_left: u32,
+    /// The planner that holds the lease, and until when.
+    pub holder: Option<(String, Timestamp)>,
+    /// A plan whose next wave can start.
+    pub advance: Option<(PlanId, u32)>,
+}
+
+impl PlanningContext {
+    /// The JSON document that is stored with a plan, shortened until it fits.
+    pub fn to_record(&self) -> String {
+        record::to_json(self)
+    }
+}
+
+impl Services {
+    /// Jobs whose contexts planners should see, with their revisions.
+    pub async fn planning_heads(&self, user: &UserId) -> Result<Vec<PlanningHead>, Error> {
+        let mut tx = self.store.read().await?;
+        Ok(tx.planning_heads(user).await?)
+    }
+
+    /// The context of one job as of now.
+    pub async fn planning_context(&self, user: &UserId, job: JobId) -> Result<PlanningContext, Error> {
+        let mut tx = self.store.read().await?;
+        self.load_context(tx.as_mut(), user, job).await
+    }
+
+    pub(super) async fn load_context(
+        &self,
+        tx: &mut dyn Tx,
+        user: &UserId,
+        id: JobId,
+    ) -> Result<PlanningContext, Error> {
+        let now = tx.now();
+        let job = found(Resource::Job, tx.get_job(user, id).await?)?;
+        let planning = found(Resource::Job, tx.get_planning(id).await?)?;
+        let sales = load_sales(tx, &planning, job.created_at).await?;
+        let plain: Vec<FlashSale> = sales.iter().map(|sale| sale.sale.clone()).collect();
+        let endpoints = load_endpoints(tx, user, id, &plain).await?;
+        let last_plan = match planning.accepted {
+            Some(plan) => load_plan(tx, user, plan).await?,
+            None => None,
+        };
+        let advance = match &last_plan {
+            Some(view) => next_wave(tx, &view.plan).await?,
+            None => None,
+        };
+        let holder = match planning.holder(now) {
+            Some((plan, until)) => tx.get_plan(user, plan).await?.map(|plan| (plan.planner, until)),
+            None => None,
+        };
+        let usage = tx.plan_usage(id, before(now, self.limits.budget_window)).await?;
+        Ok(PlanningContext {
+            job,
+            endpoints,
+            ask: planning.ask_due(&plain, now),
+            sales,
+            last_plan,
+            planning,
+            now,
+            limits: self.limits,
+            steps_left: self.limits.steps_per_window.saturating_sub(usage.steps),
+            holder,
+            advance,
+        })
+    }
+}
+
+async fn load_sales(
+    tx: &mut dyn Tx,
+    planning: &JobPlanning,
+    job_created: Timestamp,
+) -> Result<Vec<ContextSale>, Error> {
+    let ended_after = planning.asked_at.unwrap_or(job_created);
+    let mut sales = Vec::new();
+    for sale in tx.sales_of_job(planning.job_id, ended_after).await? {
+        let changes = tx
+            .signal_changes(sale.id, sale.starts_at, limits::SIGNAL_CHANGES)
+            .await?;
+        sales.push(ContextSale { sale, changes });
+    }
+    Ok(sales)
+}
+
+async fn load_endpoints(
+    tx: &mut dyn Tx,
+    user: &UserId,
+    job: JobId,
+    sales: &[FlashSale],
+) -> Result<Vec<ContextEndpoint>, Error> {
+    let now = tx.now();
+    let mut schedules = tx
+        .list_schedules(user, Some(job), Page::first(limits::PAGE_MAX))
+        .await?;
+    schedules.retain(is_active);
+    let ids: Vec<EndpointId> = schedules.iter().map(|schedule| schedule.endpoint.id).collect();
+    let runs = tx
+        .recent_runs(&ids, limits::CONTEXT_RUNS, limits::CONTEXT_RESPONSE_BYTES)
+        .await?;
+    let active = sales.iter().filter(|sale| sale.state(now) == SaleState::Active);
+    let starts = match active.map(|sale| sale.starts_at).min() {
+        Some(since) => tx.count_starts(&ids, since).await?,
+        None => std::collections::BTreeMap::new(),
+    };
+    Ok(schedules
+        .into_iter()
+        .map(|schedule| ContextEndpoint {
+            recent_runs: runs
+                .iter()
+                .filter(|run| run.endpoint_id == schedule.endpoint.id)
+                .cloned()
+                .collect(),
+            runs_in_sale: starts.get(&schedule.endpoint.id).copied().unwrap_or_default(),
+            cooldown_ends_at: cooldown_end(&schedule).filter(|end| *end > now),
+            schedule,
+        })
+        .collect())
+}
+
+/// When a planner may cause the next start, as far as past starts decide.
+pub(super) fn cooldown_end(schedule: &Schedule) -> Option<Timestamp> {
+    let last = schedule.state.last_ai_start?;
+    Some(after(last, schedule.endpoint.cooldown?))
+}
+
+/// A plan with the runs that its steps have so far.
+pub(super) async fn load_plan(tx: &mut dyn Tx, user: &UserId, id: PlanId) -> Result<Option<PlanView>, Error> {
+    let Some(plan) = tx.get_plan(user, id).await? else {
+        return Ok(None);
+    };
+    let mut runs = Vec::new();
+    for run_id in plan.steps.iter().filter_map(|step| step.run_id) {
+        runs.extend(tx.get_run_details(user, run_id).await?);
+    }
+    Ok(Some(PlanView { plan, runs }))
+}
+
+async fn next_wave(tx: &mut dyn Tx, plan: &Plan) -> Result<Option<(PlanId, u32)>, Error> {
+    let Some(wave) = plan.next_wave().filter(|_| plan.state == PlanState::Running) else {
+        return Ok(None);
+    };
+    let succeeded = wave_result(tx, plan).await? == Some(false);
+    Ok(succeeded.then_some((plan.id, wave)))
+}
+
+/// Hints of planners on an endpoint.
+pub(super) fn is_planners(hint: &crate::hint::Hint) -> bool {
+    hint.author == Author::Planner
+}

@@ -1,0 +1,155 @@
+//! What the end of runs means beyond their endpoints: plans whose wave is over, and reasons to ask the model again.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    error::Error,
+    ids::{JobId, PlanId},
+    plan::{JobPlanning, Plan, PlanState, reason},
+    ports::{Topic, Tx},
+    run::{Cause, Run, RunStatus},
+    schedule::Schedule,
+    time::Timestamp,
+};
+
+/// A run that has just become terminal in this transaction, already in the history.
+pub(super) struct Over {
+    pub run: Run,
+    /// The endpoint went from ok to failing or back.
+    pub class_changed: bool,
+}
+
+/// Brings plans and planning rows up to date after runs became terminal. Endpoints must be locked before.
+pub(super) async fn note_over(tx: &mut dyn Tx, over: &[Over]) -> Result<(), Error> {
+    let telling = over
+        .iter()
+        .filter(|over| over.class_changed || over.run.cause == Cause::PlanStep);
+    let jobs: BTreeSet<JobId> = telling.filter_map(|over| over.run.job_id).collect();
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let jobs: Vec<JobId> = jobs.into_iter().collect();
+    for mut planning in tx.lock_planning(&jobs).await? {
+        if note_job(tx, &mut planning, over).await? {
+            tx.save_planning(&planning).await?;
+            tx.wake(Topic::Contexts);
+        }
+    }
+    Ok(())
+}
+
+async fn note_job(tx: &mut dyn Tx, planning: &mut JobPlanning, over: &[Over]) -> Result<bool, Error> {
+    let now = tx.now();
+    let mine = || over.iter().filter(|over| over.run.job_id == Some(planning.job_id));
+    let class_changed = mine().any(|over| over.class_changed);
+    let plans: BTreeSet<PlanId> = mine()
+        .filter(|over| over.run.cause == Cause::PlanStep)
+        .filter_map(|over| over.run.plan_id)
+        .collect();
+    let user = mine().next().map(|over| over.run.user_id.clone());
+
+    let mut noted = class_changed;
+    if class_changed {
+        planning.note(Some(reason::OUTCOME_CHANGED), now);
+    }
+    let Some(user) = user else { return Ok(noted) };
+    for id in plans {
+        if let Some(plan) = tx.get_plan(&user, id).await? {
+            noted |= note_wave(tx, planning, plan).await?;
+        }
+    }
+    Ok(noted)
+}
+
+/// Ends the plan or offers its next wave when every run of the current wave is over.
+async fn note_wave(tx: &mut dyn Tx, planning: &mut JobPlanning, plan: Plan) -> Result<bool, Error> {
+    let now = tx.now();
+    let mut plan = plan;
+    if plan.state != PlanState::Running {
+        return Ok(false);
+    }
+    let Some(failed) = wave_result(tx, &plan).await? else {
+        return Ok(false);
+    };
+    let ask_reason = if failed {
+        plan.close(PlanState::Stopped, now);
+        Some(reason::PLAN_STOPPED)
+    } else if plan.next_wave().is_none() {
+        plan.close(PlanState::Completed, now);
+        Some(reason::PLAN_FINISHED)
+    } else {
+        None
+    };
+    tx.update_plan(&plan).await?;
+    planning.note(ask_reason, now);
+    Ok(true)
+}
+
+/// `None` while a run of the current wave is live, otherwise whether any did not succeed.
+pub(super) async fn wave_result(tx: &mut dyn Tx, plan: &Plan) -> Result<Option<bool>, Error> {
+    let mut failed = false;
+    for run_id in plan
+        .steps
+        .iter()
+        .filter(|step| step.wave == plan.wave)
+        .filter_map(|step| step.run_id)
+    {
+        match tx.get_run_details(&plan.user_id, run_id).await? {
+            Some(run) if !run.status.is_terminal() => return Ok(None),
+            Some(run) => failed |= run.status != RunStatus::Succeeded,
+            // Deleted with its endpoint.
+            None => failed = true,
+        }
+    }
+    Ok(Some(failed))
+}
+
+/// Cancels (or, for a planner's step on something paused, skips) the waiting runs that `which` names.
+pub(super) async fn drop_waiting(
+    tx: &mut dyn Tx,
+    schedules: &[Schedule],
+    why: &str,
+    now: Timestamp,
+    which: impl Fn(&Run) -> bool,
+) -> Result<(), Error> {
+    let ids: Vec<_> = schedules.iter().map(|schedule| schedule.endpoint.id).collect();
+    let rows = tx.waiting_extras(&ids).await?;
+    let free = |run: &Run| {
+        !schedules
+            .iter()
+            .any(|schedule| schedule.state.busy.is_some_and(|busy| busy.run_id == run.id))
+    };
+    let dropped: Vec<Run> = rows
+        .into_iter()
+        .map(|row| row.run)
+        .filter(|run| which(run) && free(run))
+        .map(|run| dropped(run, why, now))
+        .collect();
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    tx.move_to_history(&dropped).await?;
+    let over: Vec<Over> = dropped
+        .into_iter()
+        .map(|run| Over {
+            run,
+            class_changed: false,
+        })
+        .collect();
+    note_over(tx, &over).await
+}
+
+/// The terminal form of a run that never starts.
+pub(super) fn dropped(run: Run, why: &str, now: Timestamp) -> Run {
+    let skipped = run.cause == Cause::PlanStep && why.ends_with("paused");
+    Run {
+        status: if skipped {
+            RunStatus::Skipped
+        } else {
+            RunStatus::Cancelled
+        },
+        finished_at: Some(now),
+        reason: Some(why.to_owned()),
+        ..run
+    }
+}

@@ -1,0 +1,242 @@
+//! The queue as an engine uses it: claim what is due, keep leases alive, report ends, take back what was lost.
+//!
+//! [`StoreQueue`] is the implementation over any store. A store with a faster way to claim wraps it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    call::HttpRequest,
+    error::Error,
+    ids::{Chance, EndpointId, RunId},
+    ports::{Store, Topic, Tx},
+    run::{LiveRun, Run, RunStatus},
+    schedule::{Ended, FinishedRun, Schedule, Settled},
+    time::{Timestamp, after, elapsed},
+};
+
+use super::outcomes::{Over, note_over};
+
+/// Who claims, for how long, and how much at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Name of the engine, unique among those that run.
+    pub owner: String,
+    pub lease: Duration,
+    pub limit: usize,
+}
+
+/// A run in an engine's hands.
+#[derive(Debug, Clone)]
+pub struct ClaimedRun {
+    pub run: Run,
+    /// Names this claim in every report.
+    pub fence: i64,
+    pub request: Arc<HttpRequest>,
+    pub timeout: Duration,
+    pub max_response_bytes: u32,
+}
+
+/// What a claim gave.
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    pub runs: Vec<ClaimedRun>,
+    /// How long until something else comes due, by the store's clock; `None` when nothing is planned.
+    pub next_due_in: Option<Duration>,
+}
+
+/// What an engine needs. Each method is one transaction.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Takes up to `limit` due runs whose endpoints are free. None starts before its planned time.
+    async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error>;
+    /// Extends leases; returns the ids of those that are still held.
+    async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error>;
+    /// Records results and plans what comes next. One answer a report, in order.
+    async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error>;
+    /// Takes back up to `limit` runs whose lease ran out. Returns how many.
+    async fn recover_lost(&self, limit: usize) -> Result<usize, Error>;
+}
+
+/// The queue over any store.
+pub struct StoreQueue {
+    store: Arc<dyn Store>,
+    chance: Arc<dyn Chance>,
+}
+
+impl StoreQueue {
+    pub fn new(store: Arc<dyn Store>, chance: Arc<dyn Chance>) -> Self {
+        Self { store, chance }
+    }
+}
+
+#[async_trait]
+impl Queue for StoreQueue {
+    async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
+        let mut tx = self.store.begin().await?;
+        let now = tx.now();
+        let candidates = tx.due_runs(claim.limit).await?;
+        let mut schedules = lock(tx.as_mut(), candidates.iter().map(|row| row.run.endpoint_id)).await?;
+        // Locks may have waited: look again at what the rows say now.
+        let ids: Vec<RunId> = candidates.iter().map(|row| row.run.id).collect();
+        let mut rows = tx.live_runs(&ids).await?;
+        rows.sort_by_key(|row| (row.run.due_at, row.run.id));
+        let mut claimed = Vec::new();
+        let mut runs = Vec::new();
+        for row in rows {
+            let Some(schedule) = schedules.get_mut(&row.run.endpoint_id) else {
+                continue;
+            };
+            if !may_start(&row, schedule, now) {
+                continue;
+            }
+            let row = schedule.claim(row, &claim.owner, after(now, claim.lease), now);
+            runs.push(handed_over(&row, schedule));
+            claimed.push(row);
+        }
+        if !claimed.is_empty() {
+            tx.update_live(&claimed).await?;
+            save(tx.as_mut(), schedules).await?;
+        }
+        let next_due_in = tx.next_due().await?.map(|at| elapsed(now, at));
+        tx.commit().await?;
+        Ok(Claims { runs, next_due_in })
+    }
+
+    async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
+        let mut tx = self.store.begin().await?;
+        let until = after(tx.now(), lease);
+        let held = tx.extend_leases(leases, until).await?;
+        tx.commit().await?;
+        Ok(held)
+    }
+
+    async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
+        let mut tx = self.store.begin().await?;
+        let now = tx.now();
+        let mut schedules = lock(tx.as_mut(), finished.iter().map(|report| report.endpoint_id)).await?;
+        let ids: Vec<RunId> = finished.iter().map(|report| report.run_id).collect();
+        let mut rows: BTreeMap<RunId, LiveRun> = tx
+            .live_runs(&ids)
+            .await?
+            .into_iter()
+            .map(|row| (row.run.id, row))
+            .collect();
+        let mut ends = Ends::default();
+        let mut answers = Vec::with_capacity(finished.len());
+        for report in finished {
+            let held = rows.get(&report.run_id).is_some_and(|row| row.fence == report.fence);
+            let schedule = schedules.get_mut(&report.endpoint_id);
+            answers.push(match (held.then(|| rows.remove(&report.run_id)).flatten(), schedule) {
+                (Some(row), Some(schedule)) => {
+                    ends.take(schedule.finish(row, &report.outcome, now, self.chance.as_ref()))
+                }
+                _ => Settled::Refused,
+            });
+        }
+        save(tx.as_mut(), schedules).await?;
+        ends.write(tx.as_mut()).await?;
+        tx.wake(Topic::Queue);
+        tx.commit().await?;
+        Ok(answers)
+    }
+
+    async fn recover_lost(&self, limit: usize) -> Result<usize, Error> {
+        let mut tx = self.store.begin().await?;
+        let now = tx.now();
+        let candidates = tx.expired_leases(limit).await?;
+        if candidates.is_empty() {
+            return Ok(0);
+        }
+        let mut schedules = lock(tx.as_mut(), candidates.iter().map(|row| row.run.endpoint_id)).await?;
+        let ids: Vec<RunId> = candidates.iter().map(|row| row.run.id).collect();
+        let mut ends = Ends::default();
+        let mut count = 0;
+        for row in tx.live_runs(&ids).await? {
+            let expired = row.lease_until.is_some_and(|until| until <= now);
+            let Some(schedule) = schedules.get_mut(&row.run.endpoint_id).filter(|_| expired) else {
+                continue;
+            };
+            ends.take(schedule.lose(row, now, self.chance.as_ref()));
+            count += 1;
+        }
+        save(tx.as_mut(), schedules).await?;
+        ends.write(tx.as_mut()).await?;
+        tx.wake(Topic::Queue);
+        tx.commit().await?;
+        Ok(count)
+    }
+}
+
+/// Ends of attempts within one transaction, sorted by where they go.
+#[derive(Default)]
+struct Ends {
+    again: Vec<LiveRun>,
+    over: Vec<Over>,
+}
+
+impl Ends {
+    fn take(&mut self, ended: Ended) -> Settled {
+        match ended {
+            Ended::Again(row) => {
+                self.again.push(row);
+                Settled::Retried
+            }
+            Ended::Over { run, class_changed } => {
+                let settled = match run.status {
+                    RunStatus::Succeeded => Settled::Succeeded,
+                    _ => Settled::Failed,
+                };
+                self.over.push(Over { run, class_changed });
+                settled
+            }
+        }
+    }
+
+    async fn write(self, tx: &mut dyn Tx) -> Result<(), Error> {
+        for row in self.again.iter().filter(|row| row.run.error.is_some()) {
+            tx.keep_attempt(&row.run).await?;
+        }
+        if !self.again.is_empty() {
+            tx.update_live(&self.again).await?;
+        }
+        if !self.over.is_empty() {
+            let runs: Vec<Run> = self.over.iter().map(|over| over.run.clone()).collect();
+            tx.move_to_history(&runs).await?;
+        }
+        note_over(tx, &self.over).await
+    }
+}
+
+async fn lock(tx: &mut dyn Tx, ids: impl Iterator<Item = EndpointId>) -> Result<BTreeMap<EndpointId, Schedule>, Error> {
+    let mut ids: Vec<EndpointId> = ids.collect();
+    ids.sort();
+    ids.dedup();
+    let schedules = tx.lock_schedules(&ids).await?;
+    Ok(schedules
+        .into_iter()
+        .map(|schedule| (schedule.endpoint.id, schedule))
+        .collect())
+}
+
+async fn save(tx: &mut dyn Tx, schedules: BTreeMap<EndpointId, Schedule>) -> Result<(), Error> {
+    let schedules: Vec<Schedule> = schedules.into_values().collect();
+    Ok(tx.save_schedules(&schedules).await?)
+}
+
+/// True for a waiting row that is due, on an endpoint that nothing else occupies.
+fn may_start(row: &LiveRun, schedule: &Schedule, now: Timestamp) -> bool {
+    let free = schedule.state.busy.is_none_or(|busy| busy.run_id == row.run.id);
+    free && row.run.status == RunStatus::Planned && row.run.due_at <= now
+}
+
+fn handed_over(row: &LiveRun, schedule: &Schedule) -> ClaimedRun {
+    ClaimedRun {
+        run: row.run.clone(),
+        fence: row.fence,
+        request: Arc::clone(&schedule.endpoint.request),
+        timeout: schedule.endpoint.timeout,
+        max_response_bytes: schedule.endpoint.max_response_bytes,
+    }
+}

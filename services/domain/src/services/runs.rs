@@ -1,0 +1,127 @@
+//! Runs: submit, read, list, cancel.
+
+use crate::{
+    endpoint::EndpointStatus,
+    error::{Error, Resource},
+    ids::{EndpointId, RunId, UserId, uuid_at},
+    job::JobStatus,
+    limits,
+    ports::{Page, RunFilter, Topic},
+    run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
+    schedule::Schedule,
+    time::{Timestamp, after, truncate},
+};
+
+use super::{
+    Idempotency, Listing, Services, claim_request, found, listing,
+    outcomes::{Over, dropped, note_over},
+    peek,
+};
+
+/// A manual run that somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRequest {
+    pub endpoint_id: EndpointId,
+    /// `None`, or a time that has passed, means now.
+    pub planned_at: Option<Timestamp>,
+}
+
+impl Services {
+    /// Queues a manual run, or answers with the one that an earlier request of the same id made.
+    pub async fn submit_run(
+        &self,
+        user: &UserId,
+        request: RunRequest,
+        idempotency: &Idempotency,
+    ) -> Result<Run, Error> {
+        let mut tx = self.store.begin().await?;
+        let now = tx.now();
+        let planned_at = request.planned_at.map_or(now, |at| truncate(at).max(now));
+        if planned_at > after(now, limits::SUBMIT_AHEAD_MAX) {
+            return Err(Error::invalid("planned_time", "must be at most 30 days ahead"));
+        }
+        let id = RunId(uuid_at(planned_at, self.chance.as_ref()));
+        if let Some(earlier) = claim_request(tx.as_mut(), user, idempotency, id.0).await? {
+            return found(Resource::Run, tx.get_run_details(user, RunId(earlier)).await?);
+        }
+        found(Resource::Endpoint, tx.get_schedule(user, request.endpoint_id).await?)?;
+        let schedules = tx.lock_schedules(&[request.endpoint_id]).await?;
+        let schedule = found(Resource::Endpoint, schedules.first())?;
+        require_not_archived(schedule)?;
+        let mut run = Run::planned(
+            id,
+            request.endpoint_id,
+            user.clone(),
+            Source::MANUAL,
+            Cause::Manual,
+            planned_at,
+        );
+        run.job_id = schedule.endpoint.job_id;
+        tx.enqueue(&[LiveRun::waiting(run.clone(), Slot::Extra)]).await?;
+        tx.wake(Topic::Queue);
+        tx.commit().await?;
+        Ok(run)
+    }
+
+    pub async fn get_run(&self, user: &UserId, id: RunId) -> Result<Run, Error> {
+        let mut tx = self.store.read().await?;
+        found(Resource::Run, tx.get_run_details(user, id).await?)
+    }
+
+    /// Newest planned time first.
+    pub async fn list_runs(&self, filter: &RunFilter, page: Page) -> Result<Listing<Run>, Error> {
+        let mut tx = self.store.read().await?;
+        let rows = tx.list_runs(filter, peek(page)).await?;
+        Ok(listing(rows, page, |run| run.id.0))
+    }
+
+    /// Cancels a manual run or a plan step that has not started.
+    pub async fn cancel_run(&self, user: &UserId, id: RunId) -> Result<Run, Error> {
+        let mut tx = self.store.begin().await?;
+        let now = tx.now();
+        let seen = found(Resource::Run, tx.get_run_details(user, id).await?)?;
+        let schedules = tx.lock_schedules(&[seen.endpoint_id]).await?;
+        let row = tx.live_runs(&[id]).await?.into_iter().next();
+        let busy = schedules
+            .iter()
+            .any(|schedule| schedule.state.busy.is_some_and(|busy| busy.run_id == id));
+        let row = match row {
+            Some(row) if row.slot == Slot::Extra && row.run.status == RunStatus::Planned && !busy => row,
+            Some(row) => return Err(not_cancellable(&row.run, row.slot)),
+            None => return Err(not_cancellable(&seen, Slot::Extra)),
+        };
+        let run = dropped(row.run, "cancelled", now);
+        tx.move_to_history(std::slice::from_ref(&run)).await?;
+        let over = [Over {
+            run,
+            class_changed: false,
+        }];
+        note_over(tx.as_mut(), &over).await?;
+        tx.commit().await?;
+        let [Over { run, .. }] = over;
+        Ok(run)
+    }
+}
+
+fn require_not_archived(schedule: &Schedule) -> Result<(), Error> {
+    let archived = schedule.endpoint.status == EndpointStatus::Archived;
+    if archived || schedule.job_status == Some(JobStatus::Archived) {
+        let what = if archived { "endpoint" } else { "job" };
+        return Err(Error::Precondition {
+            reason: "ARCHIVED",
+            message: format!("{what} is archived"),
+        });
+    }
+    Ok(())
+}
+
+fn not_cancellable(run: &Run, slot: Slot) -> Error {
+    let message = match slot {
+        Slot::Plan => "an endpoint's own next run is not cancelled: pause the endpoint instead".to_owned(),
+        Slot::Taken | Slot::Extra => format!("run is {}", run.status.as_str()),
+    };
+    Error::Precondition {
+        reason: "RUN_STATE",
+        message,
+    }
+}
