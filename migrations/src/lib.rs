@@ -1,1 +1,88 @@
+//! The schema of Baton's database, as steps up and down that run on SQLite and on PostgreSQL alike.
+//!
+//! The binary `baton-migrations` runs them by hand; the store applies them to its SQLite file at start and asks
+//! [`schema_state`] before it serves from PostgreSQL. One file a topic; a released file never changes, a new one follows.
+//! Knows nothing of entities: those describe what the last step left behind.
 
+use sea_orm_migration::{
+    SchemaManager,
+    prelude::{DbErr, MigrationTrait, MigratorTrait, async_trait},
+    sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement},
+};
+
+mod columns;
+mod m0001_jobs;
+mod m0002_endpoints;
+mod m0003_runs;
+mod m0004_flash_sales;
+mod m0005_plans;
+mod m0006_records;
+
+/// Every step, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_jobs::Migration),
+            Box::new(m0002_endpoints::Migration),
+            Box::new(m0003_runs::Migration),
+            Box::new(m0004_flash_sales::Migration),
+            Box::new(m0005_plans::Migration),
+            Box::new(m0006_records::Migration),
+        ]
+    }
+}
+
+/// How a database's schema relates to the one this program was built for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaState {
+    /// Exactly this program's schema.
+    Current,
+    /// These steps are still to be applied, oldest first.
+    Behind(Vec<String>),
+    /// These steps were applied by a program that knows more, or something else.
+    Unknown(Vec<String>),
+    /// Tables of Baton's names that no migration of Baton made.
+    Foreign,
+}
+
+/// Compares the database with [`Migrator`]; writes nothing.
+pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr> {
+    let applied = applied(db).await?;
+    if applied.is_empty() && SchemaManager::new(db).has_table("jobs").await? {
+        return Ok(SchemaState::Foreign);
+    }
+    let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
+    let unknown: Vec<String> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
+    if !unknown.is_empty() {
+        return Ok(SchemaState::Unknown(unknown));
+    }
+    let pending: Vec<String> = known.into_iter().filter(|name| !applied.contains(name)).collect();
+    Ok(if pending.is_empty() { SchemaState::Current } else { SchemaState::Behind(pending) })
+}
+
+/// Applies what is pending.
+pub async fn migrate_up(db: &DatabaseConnection) -> Result<(), DbErr> {
+    Migrator::up(db, None).await
+}
+
+/// Takes back the last `steps` steps with all their data, or every step.
+pub async fn migrate_down(db: &DatabaseConnection, steps: Option<u32>) -> Result<(), DbErr> {
+    Migrator::down(db, steps).await
+}
+
+/// Names of the steps that were applied, oldest first; none when there is no record of any.
+async fn applied(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Applied {
+        version: String,
+    }
+    if !SchemaManager::new(db).has_table("seaql_migrations").await? {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT version FROM seaql_migrations ORDER BY version";
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    rows.iter().map(|row| Applied::from_query_result(row, "").map(|row| row.version)).collect()
+}

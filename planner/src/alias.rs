@@ -31,7 +31,19 @@ mod tests {
 
     #[test]
     fn only_the_exact_form_counts() {
-        for alias in ["", "e", "e0", "e13", "E1", "e01", "e+1", " e1", "1", "e1 ", "e99999999999999999999"] {
+        for alias in [
+            "",
+            "e",
+            "e0",
+            "e13",
+            "E1",
+            "e01",
+            "e+1",
+            " e1",
+            "1",
+            "e1 ",
+            "e99999999999999999999",
+        ] {
             assert_eq!(index_of(alias, 12), None, "{alias}");
         }
     }

@@ -51,7 +51,11 @@ pub enum HintKind {
 
 impl HintKind {
     /// Every kind, with the word for it in answers and prompts.
-    pub const ALL: [(Self, &str); 3] = [(Self::Interval, "interval"), (Self::OneShot, "one_shot"), (Self::Pause, "pause")];
+    pub const ALL: [(Self, &str); 3] = [
+        (Self::Interval, "interval"),
+        (Self::OneShot, "one_shot"),
+        (Self::Pause, "pause"),
+    ];
 
     /// The word for it in answers and prompts.
     pub fn word(self) -> &'static str {
@@ -89,11 +93,19 @@ pub fn schema(aliases: &[String]) -> Value {
 
 fn alias_schema(aliases: &[String]) -> Value {
     let listed = (1..=MAX_ENUM_ALIASES).contains(&aliases.len());
-    if listed { json!({"type": "string", "enum": aliases}) } else { json!({"type": "string"}) }
+    if listed {
+        json!({"type": "string", "enum": aliases})
+    } else {
+        json!({"type": "string"})
+    }
 }
 
 fn object(properties: Value) -> Value {
-    let required: Vec<String> = properties.as_object().into_iter().flat_map(|map| map.keys().cloned()).collect();
+    let required: Vec<String> = properties
+        .as_object()
+        .into_iter()
+        .flat_map(|map| map.keys().cloned())
+        .collect();
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 

@@ -46,7 +46,10 @@ mod tests {
         }
     }
 
-    const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(10) };
+    const BACKOFF: Backoff = Backoff {
+        base: Duration::from_millis(100),
+        cap: Duration::from_secs(10),
+    };
 
     #[test]
     fn the_ceiling_doubles_up_to_the_cap() {

@@ -21,7 +21,11 @@ use crate::answer;
 pub fn check(text: &str, frame: &Frame<'_>) -> Result<Proposal, Rejection> {
     let answer = answer::read(text).map_err(Rejection::new)?;
     let violations = rules::violations(&answer, frame);
-    if violations.is_empty() { Ok(convert::proposal(&answer, frame)) } else { Err(Rejection::new(violations)) }
+    if violations.is_empty() {
+        Ok(convert::proposal(&answer, frame))
+    } else {
+        Err(Rejection::new(violations))
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { threshold: 5, first_pause: Duration::from_secs(5), max_pause: Duration::from_secs(5 * 60) }
+        Self {
+            threshold: 5,
+            first_pause: Duration::from_secs(5),
+            max_pause: Duration::from_secs(5 * 60),
+        }
     }
 }
 
@@ -71,7 +75,12 @@ pub struct Circuit {
 
 impl Circuit {
     pub fn new(config: Config) -> Self {
-        Self { config, state: State::Closed, failures_in_a_row: 0, openings_in_a_row: 0 }
+        Self {
+            config,
+            state: State::Closed,
+            failures_in_a_row: 0,
+            openings_in_a_row: 0,
+        }
     }
 
     /// Asks to begin. Every grant must be followed by exactly one of `succeeded`, `failed` and `unused`.
@@ -121,7 +130,11 @@ impl Circuit {
 
     fn open(&mut self, failure: Failure, now: Instant) -> Change {
         let doublings = self.openings_in_a_row.min(31);
-        let grown = self.config.first_pause.saturating_mul(1 << doublings).min(self.config.max_pause);
+        let grown = self
+            .config
+            .first_pause
+            .saturating_mul(1 << doublings)
+            .min(self.config.max_pause);
         let pause = held_for(failure, self.config.max_pause).max(grown);
         self.openings_in_a_row = self.openings_in_a_row.saturating_add(1);
         self.state = State::Open { until: now + pause };
@@ -130,7 +143,9 @@ impl Circuit {
 
     fn stay_open(&mut self, failure: Failure, until: Instant, now: Instant) -> Change {
         let held_until = now + held_for(failure, self.config.max_pause);
-        self.state = State::Open { until: until.max(held_until) };
+        self.state = State::Open {
+            until: until.max(held_until),
+        };
         Change::None
     }
 }

@@ -25,3 +25,6 @@ pub mod scale;
 pub mod settings;
 pub mod watch;
 pub mod work;
+
+#[cfg(test)]
+mod testing;

@@ -32,15 +32,24 @@ pub struct Message {
 
 impl Message {
     pub fn system(content: impl Into<String>) -> Self {
-        Self { role: Role::System, content: content.into() }
+        Self {
+            role: Role::System,
+            content: content.into(),
+        }
     }
 
     pub fn user(content: impl Into<String>) -> Self {
-        Self { role: Role::User, content: content.into() }
+        Self {
+            role: Role::User,
+            content: content.into(),
+        }
     }
 
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self { role: Role::Assistant, content: content.into() }
+        Self {
+            role: Role::Assistant,
+            content: content.into(),
+        }
     }
 }
 
@@ -139,7 +148,13 @@ pub struct ModelError {
 
 impl ModelError {
     pub fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
-        Self { kind, message: message.to_string(), retry_after: None, usage: Usage::default(), raw: String::new() }
+        Self {
+            kind,
+            message: message.to_string(),
+            retry_after: None,
+            usage: Usage::default(),
+            raw: String::new(),
+        }
     }
 
     /// What this says about the next attempt.

@@ -53,7 +53,10 @@ impl Prompt {
     /// SHA-256 in hex over messages and schema.
     pub fn digest(&self) -> String {
         let whole = json!({"messages": self.messages, "schema": self.schema});
-        Sha256::digest(whole.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(whole.to_string())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// The same conversation with a rejected answer and what is wrong with it.
@@ -74,8 +77,12 @@ const MAX_TOLD_VIOLATIONS: usize = 50;
 
 fn repair_message(rejection: &Rejection) -> String {
     let told = rejection.violations().iter().take(MAX_TOLD_VIOLATIONS);
-    let lines: String = told.map(|violation| format!("- {}\n", escape(&violation.to_string()))).collect();
-    format!("Your answer cannot be used:\n{lines}\nGive the whole answer again as one JSON document, with all of this mended.")
+    let lines: String = told
+        .map(|violation| format!("- {}\n", escape(&violation.to_string())))
+        .collect();
+    format!(
+        "Your answer cannot be used:\n{lines}\nGive the whole answer again as one JSON document, with all of this mended."
+    )
 }
 
 /// Text in which no character can open or close a tag. In JSON it means the same as before.

@@ -14,7 +14,11 @@ pub struct TimeScale(f64);
 impl TimeScale {
     /// A factor that is absent (zero), negative or not a number counts as one.
     pub fn new(compression: f64) -> Self {
-        if compression.is_finite() && compression > 0.0 { Self(compression) } else { Self(1.0) }
+        if compression.is_finite() && compression > 0.0 {
+            Self(compression)
+        } else {
+            Self(1.0)
+        }
     }
 
     /// The seconds that a model is shown for a real duration.
@@ -37,9 +41,7 @@ impl TimeScale {
 /// `to - from` in seconds, negative when `to` is earlier.
 pub fn seconds_between(from: &Timestamp, to: &Timestamp) -> f64 {
     let seconds = to.seconds.saturating_sub(from.seconds);
-    #[expect(clippy::cast_precision_loss, reason = "differences of interest are far below 2^53 seconds")]
-    let whole = seconds as f64;
-    whole + f64::from(to.nanos - from.nanos) / 1e9
+    seconds as f64 + f64::from(to.nanos - from.nanos) / 1e9
 }
 
 /// A wire duration; negative ones count as zero.
@@ -49,7 +51,10 @@ pub fn duration(wire: &WireDuration) -> Duration {
 
 /// A duration for the wire, at most what it can hold.
 pub fn wire_duration(duration: Duration) -> WireDuration {
-    WireDuration::try_from(duration).unwrap_or(WireDuration { seconds: i64::MAX, nanos: 0 })
+    WireDuration::try_from(duration).unwrap_or(WireDuration {
+        seconds: i64::MAX,
+        nanos: 0,
+    })
 }
 
 /// Whether the first instant is later than the second.

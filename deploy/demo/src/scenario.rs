@@ -1,7 +1,7 @@
 //! The scenario file: the job, its endpoints, the phases a sale goes through, and what must have happened at the end.
 //!
 //! Read by the demo runner and by the expectation checks. Every time in it is scenario time: a demonstration divides
-//! all of them by one factor. The model is never shown `phases` or `expected`.
+//! all of them by one factor. No model is shown more of it than job, endpoints and current signals.
 
 mod expected;
 mod problems;
@@ -27,22 +27,22 @@ pub const FLASH_SALE_NO_RECOVERY: &str = include_str!("../scenarios/flash-sale-n
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be opened or read.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {reason}", path = path.display())]
     Unreadable {
         /// The file as given.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// Not JSON, or not of this format.
-    #[error("{origin}: {field}: {source}")]
+    #[error("{origin}: {field}: {reason}")]
     Malformed {
         /// The file as given.
         origin: String,
         /// Path of the field within the document, such as `phases[2].from_minute`.
         field: String,
         /// What is wrong with it.
-        source: serde_json::Error,
+        reason: serde_json::Error,
     },
     /// Well formed, but it contradicts itself. One line per problem.
     #[error("{origin}: {}", problems.join(&format!("\n{origin}: ")))]
@@ -58,9 +58,9 @@ pub enum Error {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// Name of the scenario, used for the sale as well.
+    /// Name of the scenario. It may say how the sale ends, so no model is shown it.
     pub name: String,
-    /// What it shows; the sale's description.
+    /// What it shows, for the reader. No model is shown it either.
     pub summary: String,
     /// The one job.
     pub job: Job,
@@ -157,8 +157,10 @@ impl Scenario {
     /// # Errors
     /// See [`Error`]; every message names the path, and the field where there is one.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_path_buf(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|reason| Error::Unreadable {
+            path: path.to_path_buf(),
+            reason,
+        })?;
         Self::parse(&text, &path.display().to_string())
     }
 
@@ -171,10 +173,17 @@ impl Scenario {
         let scenario: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| Error::Malformed {
             origin: origin.to_owned(),
             field: error.path().to_string(),
-            source: error.into_inner(),
+            reason: error.into_inner(),
         })?;
         let problems = problems::of(&scenario);
-        if problems.is_empty() { Ok(scenario) } else { Err(Error::Contradictory { origin: origin.to_owned(), problems }) }
+        if problems.is_empty() {
+            Ok(scenario)
+        } else {
+            Err(Error::Contradictory {
+                origin: origin.to_owned(),
+                problems,
+            })
+        }
     }
 
     /// The phase with this name.
@@ -184,7 +193,10 @@ impl Scenario {
 
     /// The phase at this many seconds of scenario time; the last one after the end.
     pub fn phase_at(&self, seconds: f64) -> Option<&Phase> {
-        self.phases.iter().find(|phase| seconds < phase.end_s()).or(self.phases.last())
+        self.phases
+            .iter()
+            .find(|phase| seconds < phase.end_s())
+            .or(self.phases.last())
     }
 
     /// The endpoint with this name.
@@ -201,8 +213,9 @@ impl Scenario {
 /// Reads a duration such as `300s`.
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map_err(|error| serde::de::Error::custom(format_args!("\"{text}\" is not a duration such as \"300s\": {error}")))
+    humantime::parse_duration(&text).map_err(|error| {
+        serde::de::Error::custom(format_args!("\"{text}\" is not a duration such as \"300s\": {error}"))
+    })
 }
 
 /// As [`duration`], for a field that may be left out.

@@ -4,7 +4,7 @@
 //! model would take from the prose, and everything else (situation in, plan out) is what a real model gets and gives. It
 //! keeps nothing between calls and knows no phase name, no expectation and no clock but what the prompt says.
 //!
-//! Read [`situation`] (what it sees), [`rules`] (what it goes by), [`answer`] (what it says), [`server`] (how it is asked).
+//! Read [`situation`] (what it sees), [`rules`] (what it goes by), [`answer`] (what it says) and `server` (how it is asked).
 
 pub mod answer;
 mod chat;

@@ -65,8 +65,13 @@ impl Sink {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(phase: &Phase) -> io::Result<Self> {
-        let shop = Arc::new(Mutex::new(Shop { responses: phase.responses.clone(), ..Shop::default() }));
-        let routes = Router::new().route("/{endpoint}", post(answer)).with_state(Arc::clone(&shop));
+        let shop = Arc::new(Mutex::new(Shop {
+            responses: phase.responses.clone(),
+            ..Shop::default()
+        }));
+        let routes = Router::new()
+            .route("/{endpoint}", post(answer))
+            .with_state(Arc::clone(&shop));
         let server = LocalServer::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), routes).await?;
         Ok(Self { server, shop })
     }
@@ -98,8 +103,15 @@ impl Sink {
 
 impl Shop {
     fn receive(&mut self, endpoint: String, headers: &HeaderMap) {
-        let run_id = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        self.received.push(Received { endpoint, at: wall_now(), run_id });
+        let run_id = headers
+            .get(IDEMPOTENCY_KEY)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        self.received.push(Received {
+            endpoint,
+            at: wall_now(),
+            run_id,
+        });
     }
 }
 
@@ -112,7 +124,10 @@ async fn answer(State(shop): State<Arc<Mutex<Shop>>>, Path(endpoint): Path<Strin
     let (response, misbehaviour) = {
         let mut shop = lock(&shop);
         shop.receive(endpoint.clone(), &headers);
-        (shop.responses.get(&endpoint).cloned(), shop.misbehaving.get(&endpoint).copied())
+        (
+            shop.responses.get(&endpoint).cloned(),
+            shop.misbehaving.get(&endpoint).copied(),
+        )
     };
     match misbehaviour {
         Some(Misbehaviour::Status(status)) => return refusal(status),

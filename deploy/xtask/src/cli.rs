@@ -8,7 +8,12 @@ use std::ffi::{OsStr, OsString};
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The project's own commands", version)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "The project's own commands",
+    version
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -24,7 +29,11 @@ pub enum Command {
         args: Vec<OsString>,
     },
     /// Everything that has to hold before a change is merged
-    Ci,
+    Ci {
+        /// Run this step alone, named as in the table at the end, such as "cargo deny"
+        #[arg(long, value_name = "STEP")]
+        only: Option<String>,
+    },
     /// Build the binaries and play a scenario; the same as `cargo demo`
     Demo {
         /// Passed on to `baton-demo`, such as `--json` or `--scenario PATH`
@@ -53,7 +62,9 @@ fn parse_from(arguments: Vec<OsString>) -> Result<Command, clap::Error> {
     }
     Ok(match own[1].to_str() {
         Some("test") => Command::Test { args: rest },
-        _ => Command::Demo { args: without_leading_separator(rest) },
+        _ => Command::Demo {
+            args: without_leading_separator(rest),
+        },
     })
 }
 
@@ -83,20 +94,41 @@ mod tests {
 
     #[test]
     fn test_arguments_keep_their_separator() {
-        assert_eq!(parsed("xtask test -- --nocapture"), Command::Test { args: words("-- --nocapture") });
-        assert_eq!(parsed("xtask test -p x -- --ignored"), Command::Test { args: words("-p x -- --ignored") });
+        assert_eq!(
+            parsed("xtask test -- --nocapture"),
+            Command::Test {
+                args: words("-- --nocapture")
+            }
+        );
+        assert_eq!(
+            parsed("xtask test -p x -- --ignored"),
+            Command::Test {
+                args: words("-p x -- --ignored")
+            }
+        );
         assert_eq!(parsed("xtask test"), Command::Test { args: vec![] });
     }
 
     #[test]
     fn demo_arguments_lose_a_leading_separator() {
         assert_eq!(parsed("xtask demo -- --json"), Command::Demo { args: words("--json") });
-        assert_eq!(parsed("xtask demo --json --help"), Command::Demo { args: words("--json --help") });
+        assert_eq!(
+            parsed("xtask demo --json --help"),
+            Command::Demo {
+                args: words("--json --help")
+            }
+        );
     }
 
     #[test]
-    fn other_commands_take_no_arguments() {
-        assert_eq!(parsed("xtask ci"), Command::Ci);
+    fn other_commands_are_strict() {
+        assert_eq!(parsed("xtask ci"), Command::Ci { only: None });
+        assert_eq!(
+            parsed("xtask ci --only clippy"),
+            Command::Ci {
+                only: Some("clippy".into())
+            }
+        );
         assert!(parse_from(words("xtask ci --fast")).is_err());
         assert!(parse_from(words("xtask")).is_err());
     }

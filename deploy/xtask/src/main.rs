@@ -37,7 +37,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo { args } => demo::replace_this_process(&workspace, args),
         Command::Test { args } => interruptible(|processes| test::run(&workspace, processes, args)),
-        Command::Ci => interruptible(|processes| ci::run(&workspace, processes)),
+        Command::Ci { only } => interruptible(|processes| ci::run(&workspace, processes, only.as_deref())),
         Command::GrpcurlCheck => interruptible(|processes| grpcurl_check::run(&workspace, processes)),
     }
 }

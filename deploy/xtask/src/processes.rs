@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -62,17 +62,26 @@ impl Processes {
 
     /// Runs to the end and gives back what was written, whatever the exit code.
     pub fn output(&self, command: &mut Command) -> Result<Output> {
-        self.spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output()
+        self.spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?
+            .wait_with_output()
     }
 
     /// Runs to the end; each piece of its stdout goes to ours as it comes and then to `observe`.
     pub fn tee(&self, command: &mut Command, mut observe: impl FnMut(&[u8])) -> Result<ExitStatus> {
         let mut running = self.spawn(command.stdout(Stdio::piped()))?;
         let mut stdout = BufReader::new(running.take_stdout()?);
+        let group = running.group();
         // The leader's end must end the reading too, even where a stray grandchild still holds the pipe.
         let waiter = thread::spawn(move || running.wait());
-        copy(&mut stdout, &mut observe)?;
-        waiter.join().unwrap_or_else(|_| bail!("the thread that waited for {} panicked", shown(command)))
+        let copied = copy(&mut stdout, &mut observe);
+        if copied.is_err() {
+            signal_groups(&[group], Signal::TERM);
+        }
+        let status = waiter
+            .join()
+            .map_err(|_| anyhow!("the thread that waited for {} panicked", shown(command)))?;
+        copied.context("cannot write to stdout")?;
+        status
     }
 
     /// Starts a child that is ended when the answer is dropped. Refused once we were told to stop.
@@ -86,7 +95,9 @@ impl Processes {
 
     fn interrupt(&self, signal: i32) {
         let mut state = self.state();
-        let Some(passed_on) = Signal::from_named_raw(signal) else { return };
+        let Some(passed_on) = Signal::from_named_raw(signal) else {
+            return;
+        };
         if state.interrupted_by.is_some() {
             signal_groups(&state.groups, Signal::KILL);
             return;
@@ -135,7 +146,9 @@ fn copy(from: &mut impl BufRead, observe: &mut impl FnMut(&[u8])) -> io::Result<
 fn shown(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy();
-    command.get_args().fold(format!("`{name}"), |line, argument| format!("{line} {}", argument.to_string_lossy())) + "`"
+    command.get_args().fold(format!("`{name}"), |line, argument| {
+        format!("{line} {}", argument.to_string_lossy())
+    }) + "`"
 }
 
 #[cfg(test)]

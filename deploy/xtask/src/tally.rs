@@ -26,7 +26,9 @@ impl Tally {
     }
 
     fn count(&mut self, line: &str) {
-        let Some((passed, failed)) = parse_result_line(line) else { return };
+        let Some((passed, failed)) = parse_result_line(line) else {
+            return;
+        };
         self.passed += passed;
         self.failed += failed;
     }
@@ -43,7 +45,9 @@ impl fmt::Display for Tally {
 fn parse_result_line(line: &str) -> Option<(u64, u64)> {
     let (_verdict, counts) = line.trim().strip_prefix("test result: ")?.split_once(". ")?;
     let count_of = |label: &str| {
-        counts.split("; ").find_map(|part| part.strip_suffix(label)?.trim_end().parse().ok())
+        counts
+            .split("; ")
+            .find_map(|part| part.strip_suffix(label)?.trim_end().parse().ok())
     };
     Some((count_of("passed")?, count_of("failed")?))
 }
@@ -74,7 +78,11 @@ test result: ok. 40 passed; 0 failed; 3 ignored; 0 measured; 7 filtered out; fin
 
     #[test]
     fn the_closing_line_is_plain() {
-        let tally = Tally { passed: 41, failed: 1, ..Tally::default() };
+        let tally = Tally {
+            passed: 41,
+            failed: 1,
+            ..Tally::default()
+        };
         assert_eq!(tally.to_string(), "41 passed, 1 failed");
     }
 
@@ -89,6 +97,9 @@ test result: ok. 40 passed; 0 failed; 3 ignored; 0 measured; 7 filtered out; fin
     fn other_lines_are_not_result_lines() {
         assert_eq!(parse_result_line("test result: ok"), None);
         assert_eq!(parse_result_line("5 passed; 0 failed;"), None);
-        assert_eq!(parse_result_line("test result: ok. x passed; 0 failed; 0 ignored"), None);
+        assert_eq!(
+            parse_result_line("test result: ok. x passed; 0 failed; 0 ignored"),
+            None
+        );
     }
 }

@@ -27,7 +27,9 @@ pub fn run(workspace: &Workspace, processes: &Processes, args: &[OsString]) -> R
     // Process tests start the real binaries and find them beside themselves.
     processes.run(&mut workspace.build_binaries())?;
 
-    let cluster = binaries.map(|binaries| Cluster::start(&binaries, processes)).transpose()?;
+    let cluster = binaries
+        .map(|binaries| Cluster::start(&binaries, processes))
+        .transpose()?;
     let mut command = workspace.cargo(cargo_arguments(args));
     match &cluster {
         Some(cluster) => {
@@ -40,6 +42,7 @@ pub fn run(workspace: &Workspace, processes: &Processes, args: &[OsString]) -> R
     let status = processes.tee(&mut command, |piece| tally.observe(piece))?;
     drop(cluster);
 
+    ensure!(processes.interrupted_by().is_none(), "stopped before the last test");
     println!("\n{tally}");
     judge(status, &tally, args)
 }
@@ -55,7 +58,10 @@ fn cargo_arguments(args: &[OsString]) -> Vec<OsString> {
 }
 
 fn names_packages(args: &[OsString]) -> bool {
-    let for_cargo = args.iter().take_while(|argument| *argument != "--").map(OsString::as_os_str);
+    let for_cargo = args
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .map(OsString::as_os_str);
     for_cargo.filter_map(OsStr::to_str).any(|argument| {
         matches!(argument, "-p" | "--package") || argument.starts_with("--package=") || is_short_package(argument)
     })
@@ -86,20 +92,41 @@ mod tests {
     #[test]
     fn the_whole_workspace_unless_packages_are_named() {
         assert_eq!(cargo_arguments(&[]), words("test --no-fail-fast --workspace"));
-        assert_eq!(cargo_arguments(&words("due -- -p")), words("test --no-fail-fast --workspace due -- -p"));
-        for named in ["-p baton-store", "-pbaton-store", "--package baton-store", "--package=baton-store"] {
-            assert_eq!(cargo_arguments(&words(named)), words(&format!("test --no-fail-fast {named}")));
+        assert_eq!(
+            cargo_arguments(&words("due -- -p")),
+            words("test --no-fail-fast --workspace due -- -p")
+        );
+        for named in [
+            "-p baton-store",
+            "-pbaton-store",
+            "--package baton-store",
+            "--package=baton-store",
+        ] {
+            assert_eq!(
+                cargo_arguments(&words(named)),
+                words(&format!("test --no-fail-fast {named}"))
+            );
         }
     }
 
     #[test]
     fn only_success_with_tests_is_success() {
         let exit = |code: i32| ExitStatus::from_raw(code << 8);
-        let tally = |passed, failed| Tally { passed, failed, ..Tally::default() };
+        let tally = |passed: u64, failed: u64| {
+            let mut tally = Tally::default();
+            tally.observe(format!("test result: ok. {passed} passed; {failed} failed; 0 ignored\n").as_bytes());
+            tally
+        };
         assert!(judge(exit(0), &tally(3, 0), &[]).is_ok());
         assert!(judge(exit(101), &tally(3, 1), &[]).is_err());
-        assert!(judge(exit(101), &tally(3, 0), &[]).is_err(), "a test binary that died prints no result line");
+        assert!(
+            judge(exit(101), &tally(3, 0), &[]).is_err(),
+            "a test binary that died prints no result line"
+        );
         assert!(judge(exit(0), &tally(0, 0), &[]).is_err());
-        assert!(judge(exit(0), &tally(0, 0), &words("no_such_test")).is_ok(), "a filter may match nothing");
+        assert!(
+            judge(exit(0), &tally(0, 0), &words("no_such_test")).is_ok(),
+            "a filter may match nothing"
+        );
     }
 }

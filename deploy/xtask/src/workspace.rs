@@ -31,12 +31,24 @@ impl Workspace {
 
     fn from_metadata(metadata: &Value) -> Result<Self> {
         let path = |field: &str| -> Result<PathBuf> {
-            Ok(metadata[field].as_str().with_context(|| format!("cargo metadata has no {field}"))?.into())
+            Ok(metadata[field]
+                .as_str()
+                .with_context(|| format!("cargo metadata has no {field}"))?
+                .into())
         };
         let root = path("workspace_root")?;
-        let packages = metadata["packages"].as_array().context("cargo metadata has no packages")?;
-        let members = packages.iter().map(|package| member_directory(package, &root)).collect::<Result<_>>()?;
-        Ok(Self { target: path("target_directory")?, members, root })
+        let packages = metadata["packages"]
+            .as_array()
+            .context("cargo metadata has no packages")?;
+        let members = packages
+            .iter()
+            .map(|package| member_directory(package, &root))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            target: path("target_directory")?,
+            members,
+            root,
+        })
     }
 
     /// The directory of the workspace's `Cargo.toml`.
@@ -64,15 +76,24 @@ impl Workspace {
     /// Where the debug build of a binary is.
     pub fn binary(&self, name: &str) -> Result<PathBuf> {
         let path = self.target.join("debug").join(name);
-        ensure!(path.is_file(), "{} is missing: `cargo build --workspace --bins` builds it", path.display());
+        ensure!(
+            path.is_file(),
+            "{} is missing: `cargo build --workspace --bins` builds it",
+            path.display()
+        );
         Ok(path)
     }
 }
 
 fn member_directory(package: &Value, root: &Path) -> Result<PathBuf> {
-    let manifest = package["manifest_path"].as_str().context("a package without manifest_path")?;
+    let manifest = package["manifest_path"]
+        .as_str()
+        .context("a package without manifest_path")?;
     let directory = Path::new(manifest).parent().context("a manifest without a directory")?;
-    Ok(directory.strip_prefix(root).context("a member outside of the workspace")?.to_path_buf())
+    Ok(directory
+        .strip_prefix(root)
+        .context("a member outside of the workspace")?
+        .to_path_buf())
 }
 
 /// The cargo that runs us, freed of what it sets for us: build scripts that watch these variables (ring's does) would
@@ -88,7 +109,9 @@ fn cargo_command() -> Command {
 }
 
 fn is_set_for_a_package(variable: &str) -> bool {
-    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|prefix| variable.starts_with(prefix))
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
         || variable == "CARGO_PRIMARY_PACKAGE"
 }
 
@@ -105,16 +128,26 @@ mod tests {
             "packages": [{ "manifest_path": "/w/services/api/Cargo.toml" }, { "manifest_path": "/w/planner/Cargo.toml" }],
         }))
         .expect("complete metadata");
-        assert_eq!(workspace.members(), [PathBuf::from("services/api"), PathBuf::from("planner")]);
+        assert_eq!(
+            workspace.members(),
+            [PathBuf::from("services/api"), PathBuf::from("planner")]
+        );
         assert_eq!(workspace.target, Path::new("/elsewhere"));
     }
 
     #[test]
     fn a_binary_that_is_not_built_is_named() {
         let target = tempfile::tempdir().expect("a temporary directory");
-        let workspace = Workspace { root: "/w".into(), target: target.path().into(), members: vec![] };
+        let workspace = Workspace {
+            root: "/w".into(),
+            target: target.path().into(),
+            members: vec![],
+        };
         let error = workspace.binary("baton-scheduler").expect_err("nothing is built");
-        assert!(error.to_string().contains("debug/baton-scheduler is missing"), "{error}");
+        assert!(
+            error.to_string().contains("debug/baton-scheduler is missing"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -14,11 +14,19 @@ use crate::check::{Verdict, Violation};
 /// Every violation of the form; exactly one when the text is not JSON at all.
 pub fn read(text: &str) -> Result<Answer, Vec<Violation>> {
     let value: Value = serde_json::from_str(text).map_err(|error| {
-        vec![Violation::new(Verdict::NotJson, "", format!("the answer is not a JSON document: {error}"))]
+        vec![Violation::new(
+            Verdict::NotJson,
+            "",
+            format!("the answer is not a JSON document: {error}"),
+        )]
     })?;
     let mut reader = Reader::default();
     let answer = reader.answer(&value);
-    if reader.violations.is_empty() { Ok(answer) } else { Err(reader.violations) }
+    if reader.violations.is_empty() {
+        Ok(answer)
+    } else {
+        Err(reader.violations)
+    }
 }
 
 /// Collects violations. After one, reading goes on with a placeholder that [`read`] never returns. A field that is not
@@ -72,16 +80,21 @@ impl Reader {
             self.wrong(&field(path, name), "is missing");
         }
         for name in fields.keys().filter(|name| !names.contains(&name.as_str())) {
-            self.wrong(&field(path, &name.escape_debug().take(64).collect::<String>()), "is not a known property");
+            self.wrong(
+                &field(path, &name.escape_debug().take(64).collect::<String>()),
+                "is not a known property",
+            );
         }
         fields.clone()
     }
 
     fn items(&mut self, value: Option<&Value>, name: &str) -> Vec<(String, Value)> {
         match value {
-            Some(Value::Array(items)) => {
-                items.iter().enumerate().map(|(index, item)| (format!("{name}[{index}]"), item.clone())).collect()
-            }
+            Some(Value::Array(items)) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| (format!("{name}[{index}]"), item.clone()))
+                .collect(),
             Some(_) => {
                 self.wrong(name, "must be an array");
                 Vec::new()
@@ -117,9 +130,8 @@ impl Reader {
         if number.fract() != 0.0 {
             self.wrong(&field(path, name), "must be an integer");
         }
-        #[expect(clippy::cast_possible_truncation, reason = "saturates, and the checks refuse such a wave")]
-        let integer = number as i64;
-        integer
+        // Saturates where an i64 ends; the checks refuse such a wave.
+        number as i64
     }
 
     fn kind(&mut self, fields: &Map<String, Value>, path: &str) -> HintKind {
@@ -132,10 +144,15 @@ impl Reader {
     }
 
     fn wrong(&mut self, path: &str, message: &str) {
-        self.violations.push(Violation::new(Verdict::SchemaViolation, path, message));
+        self.violations
+            .push(Violation::new(Verdict::SchemaViolation, path, message));
     }
 }
 
 fn field(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
 }

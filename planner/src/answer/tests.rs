@@ -6,7 +6,11 @@ use super::*;
 use crate::check::Verdict;
 
 fn violations(text: &str) -> Vec<(Verdict, String)> {
-    read(text).unwrap_err().into_iter().map(|violation| (violation.verdict, violation.path)).collect()
+    read(text)
+        .unwrap_err()
+        .into_iter()
+        .map(|violation| (violation.verdict, violation.path))
+        .collect()
 }
 
 fn valid() -> Value {
@@ -32,7 +36,12 @@ fn every_object_of_the_schema_is_strict() {
             return;
         };
         assert_eq!(schema["additionalProperties"], json!(false));
-        let required: Vec<_> = schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let required: Vec<_> = schema["required"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
         assert_eq!(required, fields.keys().collect::<Vec<_>>());
         fields.values().for_each(check);
     }
@@ -43,7 +52,10 @@ fn every_object_of_the_schema_is_strict() {
 fn aliases_are_listed_only_where_servers_take_them() {
     let endpoint = |count: usize| {
         let aliases: Vec<_> = (1..=count).map(|n| format!("e{n}")).collect();
-        schema(&aliases).pointer("/properties/steps/items/properties/endpoint").cloned().unwrap()
+        schema(&aliases)
+            .pointer("/properties/steps/items/properties/endpoint")
+            .cloned()
+            .unwrap()
     };
     assert_eq!(endpoint(0), json!({"type": "string"}));
     assert_eq!(endpoint(1), json!({"type": "string", "enum": ["e1"]}));
@@ -53,7 +65,10 @@ fn aliases_are_listed_only_where_servers_take_them() {
 #[test]
 fn a_valid_answer_is_read_as_it_stands() {
     let answer = read(&valid().to_string()).unwrap();
-    assert_eq!(serde_json::to_value(&answer).unwrap()["hints"][0]["kind"], json!("one_shot"));
+    assert_eq!(
+        serde_json::to_value(&answer).unwrap()["hints"][0]["kind"],
+        json!("one_shot")
+    );
     assert_eq!(answer.steps[0].wave, 1);
     assert_eq!(answer.hints[0].seconds, 30.5);
     assert_eq!(answer.review_after_s, 120.0);
@@ -67,7 +82,14 @@ fn nothing_to_do_is_a_valid_answer() {
 
 #[test]
 fn what_is_not_json_is_told_as_such() {
-    for text in ["", "Sure! Here is the plan:", "```json\n{}\n```", "{\"assessment\": ", "{} {}", "{\"a\": 1e999}"] {
+    for text in [
+        "",
+        "Sure! Here is the plan:",
+        "```json\n{}\n```",
+        "{\"assessment\": ",
+        "{} {}",
+        "{\"a\": 1e999}",
+    ] {
         assert_eq!(violations(text), [(Verdict::NotJson, String::new())], "{text}");
     }
 }
@@ -81,10 +103,19 @@ fn all_violations_of_the_form_are_told_at_once() {
     answer["hints"][0]["priority"] = json!(1);
     answer["hints"].as_array_mut().unwrap().push(json!(null));
     answer.as_object_mut().unwrap().remove("assessment");
-    let mut paths: Vec<_> = violations(&answer.to_string()).into_iter().map(|(_, path)| path).collect();
+    let mut paths: Vec<_> = violations(&answer.to_string())
+        .into_iter()
+        .map(|(_, path)| path)
+        .collect();
     paths.sort();
-    let expected =
-        ["assessment", "hints[0].kind", "hints[0].priority", "hints[1]", "steps[0].delay_s", "steps[0].wave"];
+    let expected = [
+        "assessment",
+        "hints[0].kind",
+        "hints[0].priority",
+        "hints[1]",
+        "steps[0].delay_s",
+        "steps[0].wave",
+    ];
     assert_eq!(paths, expected);
 }
 

@@ -24,7 +24,11 @@ pub struct Proposal {
 /// Only for an answer without violations. Bounds are applied once more because rounding may pass them by a millisecond.
 pub(super) fn proposal(answer: &Answer, frame: &Frame<'_>) -> Proposal {
     let bounds = frame.bounds;
-    let review_after = frame.scale.real(answer.review_after_s).min(bounds.max_review_after).max(bounds.min_review_after);
+    let review_after = frame
+        .scale
+        .real(answer.review_after_s)
+        .min(bounds.max_review_after)
+        .max(bounds.min_review_after);
     Proposal {
         steps: answer.steps.iter().map(|step| plan_step(step, frame)).collect(),
         hints: answer.hints.iter().map(|hint| plan_hint(hint, frame)).collect(),

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use baton_proto::v1::{ContextEndpoint, PlanLimits, PlanningContext, endpoint::Baseline};
 
-use crate::{alias, scale::{TimeScale, duration}};
+use crate::{
+    alias,
+    scale::{TimeScale, duration},
+};
 
 /// Caps of a planner's pause: at most the lesser of the first and the greater of the second and four intervals.
 const LONGEST_PAUSE_S: f64 = 3_600.0;
@@ -37,7 +40,8 @@ impl Bounds {
         let limits = limits.cloned().unwrap_or_default();
         let positive = |value: i32, default: i32| if value > 0 { value } else { default };
         let bound = |wire: Option<prost_types::Duration>, default: Duration| {
-            wire.as_ref().map_or_else(|| scale.real(default.as_secs_f64()), duration)
+            wire.as_ref()
+                .map_or_else(|| scale.real(default.as_secs_f64()), duration)
         };
         Self {
             max_steps: usize::try_from(positive(limits.max_steps, DEFAULT_MAX_STEPS)).unwrap_or_default(),
@@ -62,7 +66,11 @@ impl<'a> Frame<'a> {
     /// The context that the model was shown.
     pub fn of(context: &'a PlanningContext) -> Self {
         let scale = TimeScale::new(context.time_compression);
-        Self { endpoints: &context.endpoints, bounds: Bounds::of(context.limits.as_ref(), scale), scale }
+        Self {
+            endpoints: &context.endpoints,
+            bounds: Bounds::of(context.limits.as_ref(), scale),
+            scale,
+        }
     }
 
     /// The endpoint behind an alias.
@@ -72,7 +80,10 @@ impl<'a> Frame<'a> {
 
     /// The longest pause of an endpoint, in shown seconds.
     pub(super) fn longest_pause_s(&self, endpoint: &ContextEndpoint) -> f64 {
-        let baseline = endpoint.endpoint.as_ref().and_then(|endpoint| endpoint.baseline.as_ref());
+        let baseline = endpoint
+            .endpoint
+            .as_ref()
+            .and_then(|endpoint| endpoint.baseline.as_ref());
         let interval_s = match baseline {
             Some(Baseline::Interval(interval)) => self.scale.shown(duration(interval)),
             Some(Baseline::Cron(_)) | None => 0.0,

@@ -15,7 +15,10 @@ const ROUNDING_S: f64 = 0.001;
 
 /// Everything that is wrong with what the answer says.
 pub(super) fn violations(answer: &Answer, frame: &Frame<'_>) -> Vec<Violation> {
-    let mut found = Found { frame, violations: Vec::new() };
+    let mut found = Found {
+        frame,
+        violations: Vec::new(),
+    };
     found.text("assessment", &answer.assessment, MAX_ASSESSMENT_CHARS);
     found.counts(answer);
     found.waves(&answer.steps);
@@ -27,7 +30,12 @@ pub(super) fn violations(answer: &Answer, frame: &Frame<'_>) -> Vec<Violation> {
         found.hint(&format!("hints[{index}]"), hint);
     }
     let bounds = frame.bounds;
-    found.range("review_after_s", answer.review_after_s, frame.shown(bounds.min_review_after), frame.shown(bounds.max_review_after));
+    found.range(
+        "review_after_s",
+        answer.review_after_s,
+        frame.shown(bounds.min_review_after),
+        frame.shown(bounds.max_review_after),
+    );
     found.violations
 }
 
@@ -53,8 +61,17 @@ impl Found<'_> {
         let waves: BTreeSet<i64> = steps.iter().map(|step| step.wave).collect();
         let expected = (1..).take(waves.len());
         if !waves.iter().copied().eq(expected) {
-            let named = waves.iter().take(20).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            self.add(Verdict::WaveGap, "steps", format!("must have waves 1, 2, 3 and so on without a gap, not {named}"));
+            let named = waves
+                .iter()
+                .take(20)
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ");
+            self.add(
+                Verdict::WaveGap,
+                "steps",
+                format!("must have waves 1, 2, 3 and so on without a gap, not {named}"),
+            );
         }
     }
 
@@ -77,7 +94,12 @@ impl Found<'_> {
 
     fn step(&mut self, path: &str, step: &Step) {
         self.alias(path, &step.endpoint);
-        self.range(&format!("{path}.delay_s"), step.delay_s, 0.0, self.frame.shown(self.frame.bounds.max_step_delay));
+        self.range(
+            &format!("{path}.delay_s"),
+            step.delay_s,
+            0.0,
+            self.frame.shown(self.frame.bounds.max_step_delay),
+        );
         self.text(&format!("{path}.reason"), &step.reason, MAX_REASON_CHARS);
     }
 
@@ -90,39 +112,62 @@ impl Found<'_> {
             HintKind::Interval => self.above_zero(&seconds, hint.seconds, LONGEST_INTERVAL_S),
             HintKind::OneShot => self.range(&seconds, hint.seconds, 0.0, hint.ttl_s.max(0.0)),
             HintKind::Pause => {
-                let longest = self.frame.endpoint(&hint.endpoint).map(|endpoint| self.frame.longest_pause_s(endpoint));
+                let longest = self
+                    .frame
+                    .endpoint(&hint.endpoint)
+                    .map(|endpoint| self.frame.longest_pause_s(endpoint));
                 self.above_zero(&seconds, hint.seconds, longest.unwrap_or(f64::MAX));
             }
         }
         // A pause ends after its own seconds, whatever its ttl.
         if hint.kind != HintKind::Pause {
-            self.above_zero(&format!("{path}.ttl_s"), hint.ttl_s, self.frame.shown(self.frame.bounds.max_hint_ttl));
+            self.above_zero(
+                &format!("{path}.ttl_s"),
+                hint.ttl_s,
+                self.frame.shown(self.frame.bounds.max_hint_ttl),
+            );
         }
     }
 
     fn alias(&mut self, path: &str, name: &str) {
         if self.frame.endpoint(name).is_none() {
             let shown: String = name.escape_debug().take(64).collect();
-            self.add(Verdict::UnknownAlias, &format!("{path}.endpoint"), format!("names no endpoint of the situation: {shown}"));
+            self.add(
+                Verdict::UnknownAlias,
+                &format!("{path}.endpoint"),
+                format!("names no endpoint of the situation: {shown}"),
+            );
         }
     }
 
     fn range(&mut self, path: &str, value: f64, min: f64, max: f64) {
         if !(min - ROUNDING_S..=max + ROUNDING_S).contains(&value) {
-            self.add(Verdict::OutOfRange, path, format!("is {value}, must be from {} to {}", millis(min), millis(max)));
+            self.add(
+                Verdict::OutOfRange,
+                path,
+                format!("is {value}, must be from {} to {}", millis(min), millis(max)),
+            );
         }
     }
 
     fn above_zero(&mut self, path: &str, value: f64, max: f64) {
         if !(ROUNDING_S..=max + ROUNDING_S).contains(&value) {
-            self.add(Verdict::OutOfRange, path, format!("is {value}, must be above 0 and at most {}", millis(max)));
+            self.add(
+                Verdict::OutOfRange,
+                path,
+                format!("is {value}, must be above 0 and at most {}", millis(max)),
+            );
         }
     }
 
     fn text(&mut self, path: &str, text: &str, max_chars: usize) {
         let chars = text.chars().count();
         if chars > max_chars {
-            self.add(Verdict::BadText, path, format!("has {chars} characters, at most {max_chars} are allowed"));
+            self.add(
+                Verdict::BadText,
+                path,
+                format!("has {chars} characters, at most {max_chars} are allowed"),
+            );
         }
         if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             self.add(Verdict::BadText, path, "has control characters");

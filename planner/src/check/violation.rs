@@ -54,7 +54,11 @@ pub struct Violation {
 
 impl Violation {
     pub fn new(verdict: Verdict, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { verdict, path: path.into(), message: message.into() }
+        Self {
+            verdict,
+            path: path.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -84,7 +88,11 @@ impl Rejection {
 
     /// The verdict of the answer as a whole.
     pub fn verdict(&self) -> Verdict {
-        self.violations.iter().map(|violation| violation.verdict).min().unwrap_or(Verdict::SchemaViolation)
+        self.violations
+            .iter()
+            .map(|violation| violation.verdict)
+            .min()
+            .unwrap_or(Verdict::SchemaViolation)
     }
 }
 

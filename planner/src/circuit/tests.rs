@@ -2,8 +2,11 @@
 
 use super::*;
 
-const CONFIG: Config =
-    Config { threshold: 3, first_pause: Duration::from_secs(10), max_pause: Duration::from_secs(35) };
+const CONFIG: Config = Config {
+    threshold: 3,
+    first_pause: Duration::from_secs(10),
+    max_pause: Duration::from_secs(35),
+};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -92,9 +95,15 @@ fn a_wrong_key_opens_at_once() {
 fn the_servers_own_pause_is_honoured_up_to_the_cap() {
     let now = Instant::now();
     let mut circuit = Circuit::new(CONFIG);
-    assert_eq!(circuit.failed(Failure::HoldFor(seconds(25)), now), Change::Opened(seconds(25)));
+    assert_eq!(
+        circuit.failed(Failure::HoldFor(seconds(25)), now),
+        Change::Opened(seconds(25))
+    );
     let mut circuit = Circuit::new(CONFIG);
-    assert_eq!(circuit.failed(Failure::HoldFor(seconds(9_999)), now), Change::Opened(seconds(35)));
+    assert_eq!(
+        circuit.failed(Failure::HoldFor(seconds(9_999)), now),
+        Change::Opened(seconds(35))
+    );
 }
 
 #[test]

@@ -61,7 +61,11 @@ impl OpenAiModel {
             .with_org_id("")
             .with_project_id("");
         let client = Client::build(http.clone(), api).with_http_service(SingleAttempt::new(http));
-        Ok(Self { client, model: config.model, temperature: config.temperature })
+        Ok(Self {
+            client,
+            model: config.model,
+            temperature: config.temperature,
+        })
     }
 
     fn request(&self, messages: &[Message], schema: &Value) -> CreateChatCompletionRequest {
@@ -109,7 +113,10 @@ fn strict_format(schema: &Value) -> ResponseFormat {
 }
 
 fn timed_out(timeout: Duration) -> ModelError {
-    ModelError::new(ErrorKind::Timeout, format!("the model gave no complete answer within {timeout:?}"))
+    ModelError::new(
+        ErrorKind::Timeout,
+        format!("the model gave no complete answer within {timeout:?}"),
+    )
 }
 
 fn model_error(error: OpenAIError) -> ModelError {
@@ -125,13 +132,21 @@ fn model_error(error: OpenAIError) -> ModelError {
         _ => String::new(),
     };
     let message = "the model server's response is not a chat completion".to_owned();
-    ModelError { raw, ..ModelError::new(ErrorKind::BadResponse, message) }
+    ModelError {
+        raw,
+        ..ModelError::new(ErrorKind::BadResponse, message)
+    }
 }
 
 fn read_response(response: CreateChatCompletionResponse) -> Result<Reply, ModelError> {
     let usage = response.usage.map(usage_of).unwrap_or_default();
     let Some(choice) = response.choices.into_iter().next() else {
-        return Err(without_answer(ErrorKind::Empty, "the response has no choices", String::new(), usage));
+        return Err(without_answer(
+            ErrorKind::Empty,
+            "the response has no choices",
+            String::new(),
+            usage,
+        ));
     };
     read_choice(choice, usage)
 }
@@ -139,24 +154,42 @@ fn read_response(response: CreateChatCompletionResponse) -> Result<Reply, ModelE
 fn read_choice(choice: ChatChoice, usage: Usage) -> Result<Reply, ModelError> {
     let text = choice.message.content.unwrap_or_default();
     if let Some(refusal) = choice.message.refusal.filter(|refusal| !refusal.is_empty()) {
-        return Err(without_answer(ErrorKind::Refused, "the model refused to answer", refusal, usage));
+        return Err(without_answer(
+            ErrorKind::Refused,
+            "the model refused to answer",
+            refusal,
+            usage,
+        ));
     }
     match choice.finish_reason {
-        Some(FinishReason::Length) => {
-            Err(without_answer(ErrorKind::Truncated, "the answer was cut off at a token limit", text, usage))
-        }
-        Some(FinishReason::ContentFilter) => {
-            Err(without_answer(ErrorKind::Refused, "a content filter withheld the answer", text, usage))
-        }
+        Some(FinishReason::Length) => Err(without_answer(
+            ErrorKind::Truncated,
+            "the answer was cut off at a token limit",
+            text,
+            usage,
+        )),
+        Some(FinishReason::ContentFilter) => Err(without_answer(
+            ErrorKind::Refused,
+            "a content filter withheld the answer",
+            text,
+            usage,
+        )),
         _ if text.trim().is_empty() => Err(without_answer(ErrorKind::Empty, "the answer has no text", text, usage)),
         _ => Ok(Reply { text, usage }),
     }
 }
 
 fn usage_of(usage: CompletionUsage) -> Usage {
-    Usage { input_tokens: usage.prompt_tokens.into(), output_tokens: usage.completion_tokens.into() }
+    Usage {
+        input_tokens: usage.prompt_tokens.into(),
+        output_tokens: usage.completion_tokens.into(),
+    }
 }
 
 fn without_answer(kind: ErrorKind, message: &str, raw: String, usage: Usage) -> ModelError {
-    ModelError { raw, usage, ..ModelError::new(kind, message) }
+    ModelError {
+        raw,
+        usage,
+        ..ModelError::new(kind, message)
+    }
 }

@@ -76,8 +76,15 @@ async fn read_capped(mut response: Response) -> Result<Vec<u8>, ModelError> {
 }
 
 fn network_error(error: &reqwest::Error) -> ModelError {
-    let kind = if error.is_timeout() && !error.is_connect() { ErrorKind::Timeout } else { ErrorKind::Unreachable };
-    ModelError::new(kind, format!("the model server cannot be reached: {}", with_causes(error)))
+    let kind = if error.is_timeout() && !error.is_connect() {
+        ErrorKind::Timeout
+    } else {
+        ErrorKind::Unreachable
+    };
+    ModelError::new(
+        kind,
+        format!("the model server cannot be reached: {}", with_causes(error)),
+    )
 }
 
 /// reqwest's own message leaves out what happened; its sources say it.
@@ -93,7 +100,11 @@ fn status_error(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ModelEr
         ErrorKind::Unauthorized => format!("the model server refused the API key with HTTP status {status}"),
         _ => format!("the model server answered HTTP status {status}: {}", summary(&raw)),
     };
-    ModelError { retry_after: retry_after(headers), raw, ..ModelError::new(kind, message) }
+    ModelError {
+        retry_after: retry_after(headers),
+        raw,
+        ..ModelError::new(kind, message)
+    }
 }
 
 fn kind_of(status: StatusCode) -> ErrorKind {
@@ -108,7 +119,9 @@ fn kind_of(status: StatusCode) -> ErrorKind {
 /// The `error.message` of an OpenAI error body, or the start of whatever it is.
 fn summary(body: &str) -> String {
     let parsed = serde_json::from_str::<serde_json::Value>(body).ok();
-    let message = parsed.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
+    let message = parsed
+        .as_ref()
+        .and_then(|body| body.pointer("/error/message")?.as_str());
     message.unwrap_or(body).chars().take(300).collect()
 }
 

@@ -64,24 +64,40 @@ pub(super) fn fit(mut situation: Situation, allowed: usize) -> Result<(String, V
         document = write(&situation, cut == Cut::EmptyFields);
     }
     let needed = document.chars().count();
-    if needed <= allowed { Ok((document, cuts)) } else { Err(TooLong { needed, allowed }) }
+    if needed <= allowed {
+        Ok((document, cuts))
+    } else {
+        Err(TooLong { needed, allowed })
+    }
 }
 
 fn apply(cut: Cut, situation: &mut Situation) {
     match cut {
-        Cut::Changes { kept } => situation.sales.iter_mut().for_each(|sale| keep_last_changes(sale, kept)),
+        Cut::Changes { kept } => situation
+            .sales
+            .iter_mut()
+            .for_each(|sale| keep_last_changes(sale, kept)),
         Cut::Responses { kept_chars } => {
-            let runs = situation.endpoints.iter_mut().flat_map(|endpoint| &mut endpoint.recent_runs);
+            let runs = situation
+                .endpoints
+                .iter_mut()
+                .flat_map(|endpoint| &mut endpoint.recent_runs);
             runs.for_each(|run| shorten(&mut run.response, kept_chars));
         }
-        Cut::Runs { kept } => situation.endpoints.iter_mut().for_each(|endpoint| endpoint.recent_runs.truncate(kept)),
+        Cut::Runs { kept } => situation
+            .endpoints
+            .iter_mut()
+            .for_each(|endpoint| endpoint.recent_runs.truncate(kept)),
         Cut::Descriptions { kept_chars } => shorten_descriptions(situation, kept_chars),
         Cut::EmptyFields => shorten_descriptions(situation, SHORTEST_DESCRIPTION),
     }
 }
 
 fn shorten_descriptions(situation: &mut Situation, kept_chars: usize) {
-    situation.endpoints.iter_mut().for_each(|endpoint| shorten(&mut endpoint.description, kept_chars));
+    situation
+        .endpoints
+        .iter_mut()
+        .for_each(|endpoint| shorten(&mut endpoint.description, kept_chars));
 }
 
 /// Changes stand oldest first; of each signal the last ones stay.
@@ -108,7 +124,11 @@ fn shorten(text: &mut String, kept_chars: usize) {
 fn write(situation: &Situation, without_empty_fields: bool) -> String {
     let text = if without_empty_fields {
         serde_json::to_value(situation).map(|mut value| {
-            value["endpoints"].as_array_mut().into_iter().flatten().for_each(drop_empty_fields);
+            value["endpoints"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+                .for_each(drop_empty_fields);
             value.to_string()
         })
     } else {

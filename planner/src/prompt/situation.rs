@@ -29,9 +29,7 @@ impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         const EXACT: f64 = 9_007_199_254_740_992.0;
         if self.0.fract() == 0.0 && self.0.abs() < EXACT {
-            #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-            let whole = self.0 as i64;
-            return serializer.serialize_i64(whole);
+            return serializer.serialize_i64(self.0 as i64);
         }
         serializer.serialize_f64(self.0)
     }

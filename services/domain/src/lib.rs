@@ -3,6 +3,8 @@ pub mod call;
 pub mod cron;
 pub mod endpoint;
 pub mod error;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
 pub mod governor;
 pub mod hint;
 pub mod ids;

@@ -4,6 +4,7 @@
 //! source, cause and plan. Every change goes through this aggregate: a store locks and loads it, one of the transitions
 //! in the submodules changes it, and the store writes what changed in the same transaction. Pure: no clock, no store.
 
+mod due;
 mod edit;
 mod hints;
 mod runs;
@@ -20,7 +21,7 @@ use crate::{
     hint::Hint,
     ids::{Chance, EndpointId, RunId, uuid_at},
     job::JobStatus,
-    run::{Cause, LiveRun, Run, RunStatus, Slot},
+    run::{Cause, LiveRun, Run, Slot},
     time::Timestamp,
 };
 
@@ -85,18 +86,21 @@ impl Schedule {
         }
     }
 
-    /// Lets the governor decide anew and rewrites the plan row if its answer differs.
+    /// Lets the governor decide anew and rewrites the plan row if its answer differs. A cadence time that is due stands:
+    /// what comes after it starts waiting does not move it.
     pub fn replan(&mut self, trigger: &'static str, now: Timestamp, chance: &dyn Chance) {
-        let held = self.state.busy.is_some_and(|busy| busy.scheduled);
-        let next = if held { None } else { governor::next(self.inputs(), now) };
-        if self
-            .plan_row
-            .as_ref()
-            .is_some_and(|row| next.as_ref().is_some_and(|next| is_same(row, next, now)))
-        {
+        if self.keeps_due_row(now, chance) {
             return;
         }
-        if self.plan_row.is_none() && next.is_none() {
+        // While a cadence run is in flight its end decides what comes next.
+        let held = self.state.busy.is_some_and(|busy| busy.cadence);
+        let next = if held { None } else { governor::next(self.inputs(), now) };
+        let same = match (&self.plan_row, &next) {
+            (None, None) => true,
+            (Some(row), Some(next)) => is_same(row, next, now),
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if same {
             return;
         }
         self.changes.push(ScheduleChange {
@@ -115,7 +119,7 @@ impl Schedule {
         let user = self.endpoint.user_id.clone();
         let mut run = Run::planned(id, self.endpoint.id, user, next.source, next.cause, next.planned_at);
         run.job_id = self.endpoint.job_id;
-        run.due_at = next.due_at;
+        run.due_at = next.due_since;
         run.clamped_from = next.clamped_from;
         run.hint_id = next.hint_id;
         run.plan_id = next.plan_id;
@@ -124,35 +128,14 @@ impl Schedule {
         row.one_shot_id = next.one_shot_id;
         row
     }
-
-    /// Records the cadence times up to `now` that will not run any more, and moves the anchor to the last of them.
-    fn settle_passed(&mut self, reason: &str, now: Timestamp, chance: &dyn Chance) {
-        let Some((missed, first)) = governor::passed_over(self.inputs(), now) else {
-            return;
-        };
-        let id = RunId(uuid_at(missed.first, chance));
-        let user = self.endpoint.user_id.clone();
-        let mut run = Run::planned(id, self.endpoint.id, user, first.source, first.cause, missed.first);
-        run.job_id = self.endpoint.job_id;
-        run.status = RunStatus::Skipped;
-        run.finished_at = Some(now);
-        run.reason = Some(reason.to_owned());
-        run.missed = Some(missed);
-        run.hint_id = first.hint_id;
-        run.plan_id = first.plan_id;
-        self.ended.push(run);
-        self.state.anchor = missed.last;
-        self.dirty.state = true;
-    }
 }
 
-/// True when the row already says what the governor says; a row that is due stays due.
+/// True when the row already says what the governor says.
 fn is_same(row: &LiveRun, next: &Next, now: Timestamp) -> bool {
     let run = &row.run;
-    let same_time =
-        run.planned_at == next.planned_at && (run.due_at == next.due_at || run.due_at.max(next.due_at) <= now);
+    let same_time = run.planned_at == next.planned_at && run.due_at == next.due_since;
     // A past one-shot is "now" at every look: it keeps the time it has.
-    let same_shot = next.cause == Cause::HintOneShot && run.due_at <= now && run.planned_at <= next.planned_at;
+    let same_shot = next.cause == Cause::HintOneShot && run.due_at <= now && next.due_at <= now;
     (same_time || same_shot)
         && run.cause == next.cause
         && run.source == next.source

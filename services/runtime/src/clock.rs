@@ -28,7 +28,7 @@ impl Clock for SystemClock {
 pub struct SystemChance;
 
 impl Chance for SystemChance {
-    #[allow(clippy::disallowed_methods, reason = "the one place that may draw random bits")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that may draw random bits")]
     fn bits(&self) -> u128 {
         rand::random()
     }

@@ -1,1 +1,21 @@
+//! The stores of Baton: SQLite in a file of its own, or PostgreSQL shared by several schedulers.
+//!
+//! How to read it: [`open`] is what the scheduler calls; [`store`] has the port [`baton_domain::ports::Store`] over
+//! SeaORM, `tx` one unit of work, `repo` its methods by topic, `mapping` and `entity` the rows. [`postgres`] adds what
+//! only PostgreSQL has: the claim in one statement on tokio-postgres, and LISTEN. No rule of scheduling lives here.
 
+mod entity;
+mod error;
+mod mapping;
+pub mod open;
+pub mod postgres;
+mod repo;
+pub mod sqlite;
+mod start;
+pub mod store;
+mod tx;
+mod wakes;
+
+pub use open::{Opened, Options, open};
+pub use start::StartError;
+pub use store::{DbClock, SqlStore};

@@ -107,9 +107,15 @@ impl Expected {
     pub(super) fn endpoint_names(&self) -> Vec<(String, &str)> {
         let mut names = Vec::new();
         if let Some(cadence) = &self.fastest_cadence {
-            names.push(("expected.fastest_cadence.endpoint".to_owned(), cadence.endpoint.as_str()));
+            names.push((
+                "expected.fastest_cadence.endpoint".to_owned(),
+                cadence.endpoint.as_str(),
+            ));
         }
-        let investigation = self.runs_of_investigation.iter().flat_map(|expected| &expected.endpoints);
+        let investigation = self
+            .runs_of_investigation
+            .iter()
+            .flat_map(|expected| &expected.endpoints);
         names.extend(investigation.map(|name| ("expected.runs_of_investigation.endpoints".to_owned(), name.as_str())));
         let recovery = self.recovery_attempts.iter().flat_map(|expected| &expected.endpoints);
         names.extend(recovery.map(|name| ("expected.recovery_attempts.endpoints".to_owned(), name.as_str())));

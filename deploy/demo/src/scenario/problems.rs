@@ -30,14 +30,22 @@ fn check_endpoints(endpoints: &[Endpoint], problems: &mut Vec<String>) {
     let mut seen = BTreeSet::new();
     for (index, endpoint) in endpoints.iter().enumerate() {
         let name = &endpoint.name;
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
-            problems.push(format!("endpoints[{index}].name: \"{name}\" cannot be a path of the sink's URL"));
+        if name.is_empty()
+            || !name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        {
+            problems.push(format!(
+                "endpoints[{index}].name: \"{name}\" cannot be a path of the sink's URL"
+            ));
         }
         if !seen.insert(name) {
             problems.push(format!("endpoints[{index}].name: \"{name}\" occurs twice"));
         }
         if endpoint.dormant == endpoint.baseline_interval.is_some() {
-            problems.push(format!("endpoints[{index}]: needs either a baseline_interval or \"dormant\": true"));
+            problems.push(format!(
+                "endpoints[{index}]: needs either a baseline_interval or \"dormant\": true"
+            ));
         }
     }
 }
@@ -54,7 +62,9 @@ fn check_phases(phases: &[Phase], problems: &mut Vec<String>) {
         }
         if phase.from_minute != next_minute {
             let from = phase.from_minute;
-            problems.push(format!("phases[{index}].from_minute: is {from}, but the minute to go on with is {next_minute}"));
+            problems.push(format!(
+                "phases[{index}].from_minute: is {from}, but the minute to go on with is {next_minute}"
+            ));
         }
         if phase.to_minute < phase.from_minute {
             problems.push(format!("phases[{index}].to_minute: is before from_minute"));
@@ -68,8 +78,15 @@ fn check_responses(scenario: &Scenario, problems: &mut Vec<String>) {
         for name in phase.responses.keys().filter(|name| scenario.endpoint(name).is_none()) {
             problems.push(format!("phases[{index}].responses.{name}: no such endpoint"));
         }
-        for endpoint in scenario.endpoints.iter().filter(|endpoint| !phase.responses.contains_key(&endpoint.name)) {
-            problems.push(format!("phases[{index}].responses: nothing for endpoint {}", endpoint.name));
+        for endpoint in scenario
+            .endpoints
+            .iter()
+            .filter(|endpoint| !phase.responses.contains_key(&endpoint.name))
+        {
+            problems.push(format!(
+                "phases[{index}].responses: nothing for endpoint {}",
+                endpoint.name
+            ));
         }
     }
 }

@@ -13,8 +13,14 @@ fn both_files_of_the_project_are_read_in_full() {
     let sale = Scenario::parse(FLASH_SALE, "flash-sale.json").unwrap();
     assert_eq!(sale.endpoints.len(), 10);
     assert_eq!(sale.guardrails.min_interval, Duration::from_secs(20));
-    assert_eq!(sale.endpoint("traffic_monitor").unwrap().baseline_interval, Some(Duration::from_secs(300)));
-    assert_eq!(sale.endpoint("cache_warm_up").unwrap().cooldown, Some(Duration::from_secs(900)));
+    assert_eq!(
+        sale.endpoint("traffic_monitor").unwrap().baseline_interval,
+        Some(Duration::from_secs(300))
+    );
+    assert_eq!(
+        sale.endpoint("cache_warm_up").unwrap().cooldown,
+        Some(Duration::from_secs(900))
+    );
     assert!(sale.endpoint("cache_warm_up").unwrap().dormant);
     assert_eq!(sale.length_s(), 41.0 * 60.0);
     assert_eq!(sale.expected.back_to_baseline.as_ref().unwrap().from_minute, 36);
@@ -44,18 +50,31 @@ fn a_missing_file_is_named() {
 
 #[test]
 fn a_wrong_field_is_named_with_its_path() {
-    let wrong_type = changed(|document| document["phases"][2]["from_minute"] = "nine".into()).unwrap_err().to_string();
-    assert!(wrong_type.starts_with("sale.json: phases[2].from_minute: "), "{wrong_type}");
+    let wrong_type = changed(|document| document["phases"][2]["from_minute"] = "nine".into())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        wrong_type.starts_with("sale.json: phases[2].from_minute: "),
+        "{wrong_type}"
+    );
 
     let wrong_duration = changed(|document| document["endpoints"][0]["baseline_interval"] = "soon".into());
     let wrong_duration = wrong_duration.unwrap_err().to_string();
-    assert!(wrong_duration.contains("endpoints[0].baseline_interval"), "{wrong_duration}");
-    assert!(wrong_duration.contains("\"soon\" is not a duration"), "{wrong_duration}");
+    assert!(
+        wrong_duration.contains("endpoints[0].baseline_interval"),
+        "{wrong_duration}"
+    );
+    assert!(
+        wrong_duration.contains("\"soon\" is not a duration"),
+        "{wrong_duration}"
+    );
 }
 
 #[test]
 fn an_expectation_that_nobody_checks_is_refused() {
-    let error = changed(|document| document["expected"]["profit"] = 7.into()).unwrap_err().to_string();
+    let error = changed(|document| document["expected"]["profit"] = 7.into())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("unknown field `profit`"), "{error}");
 }
 
@@ -68,7 +87,12 @@ fn every_contradiction_is_listed_at_once() {
         document["expected"]["fastest_cadence"]["phases"][0] = "never".into();
     })
     .unwrap_err();
-    let Error::Contradictory { problems, .. } = &error else { panic!("{error}") };
+    let Error::Contradictory { problems, .. } = &error else {
+        panic!("{error}")
+    };
     assert_eq!(problems.len(), 4, "{problems:#?}");
-    assert!(error.to_string().lines().all(|line| line.starts_with("sale.json: ")), "{error}");
+    assert!(
+        error.to_string().lines().all(|line| line.starts_with("sale.json: ")),
+        "{error}"
+    );
 }

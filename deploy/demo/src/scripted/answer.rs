@@ -55,10 +55,18 @@ impl RuleFile {
     /// Applies every rule in the light of every active sale. Without an active sale the answer is empty, which lets
     /// everything return to its baseline.
     pub fn answer(&self, situation: &Situation) -> Answer {
-        let mut answer =
-            Answer { assessment: String::new(), steps: vec![], hints: vec![], review_after_s: self.review_after_s };
+        let mut answer = Answer {
+            assessment: String::new(),
+            steps: vec![],
+            hints: vec![],
+            review_after_s: self.review_after_s,
+        };
         for rule in self.rules.iter().filter(|rule| applies(rule, situation)) {
-            for endpoint in situation.endpoints.iter().filter(|endpoint| endpoint.name == rule.endpoint) {
+            for endpoint in situation
+                .endpoints
+                .iter()
+                .filter(|endpoint| endpoint.name == rule.endpoint)
+            {
                 answer.add(rule, endpoint, situation);
             }
         }
@@ -73,15 +81,32 @@ impl Answer {
         let (alias, reason) = (endpoint.alias.clone(), rule.reason.clone());
         match rule.then {
             Action::Interval { seconds, ttl_s } => {
-                self.add_hint(Hint { endpoint: alias, kind: "interval", seconds, ttl_s, reason });
+                self.add_hint(Hint {
+                    endpoint: alias,
+                    kind: "interval",
+                    seconds,
+                    ttl_s,
+                    reason,
+                });
             }
             Action::Pause { seconds } => {
-                self.add_hint(Hint { endpoint: alias, kind: "pause", seconds, ttl_s: seconds, reason });
+                self.add_hint(Hint {
+                    endpoint: alias,
+                    kind: "pause",
+                    seconds,
+                    ttl_s: seconds,
+                    reason,
+                });
             }
             Action::Step { wave, delay_s } => {
                 let wanted = self.steps.iter().any(|step| step.endpoint == alias);
                 if !wanted && !endpoint.paused && !situation.is_under_way(endpoint) {
-                    self.steps.push(Step { endpoint: alias, wave, delay_s, reason });
+                    self.steps.push(Step {
+                        endpoint: alias,
+                        wave,
+                        delay_s,
+                        reason,
+                    });
                 }
             }
         }
@@ -89,7 +114,11 @@ impl Answer {
 
     /// An endpoint has at most one hint of each kind; the first rule wins.
     fn add_hint(&mut self, hint: Hint) {
-        if !self.hints.iter().any(|other| other.endpoint == hint.endpoint && other.kind == hint.kind) {
+        if !self
+            .hints
+            .iter()
+            .any(|other| other.endpoint == hint.endpoint && other.kind == hint.kind)
+        {
             self.hints.push(hint);
         }
     }
@@ -97,22 +126,34 @@ impl Answer {
 
 fn applies(rule: &Rule, situation: &Situation) -> bool {
     let active = situation.sales.iter().filter(|sale| sale.is_active());
-    active.map(|sale| View { situation, sale }).any(|view| view.holds(&rule.when))
+    active
+        .map(|sale| View { situation, sale })
+        .any(|view| view.holds(&rule.when))
 }
 
 /// Rules name waves as an order; when no rule of an earlier wave applies, the later ones move up.
 fn close_gaps_between_waves(steps: &mut [Step]) {
     let used: BTreeSet<u32> = steps.iter().map(|step| step.wave).collect();
     for step in steps.iter_mut() {
-        step.wave = (1..).zip(&used).find(|(_, wave)| **wave == step.wave).map_or(step.wave, |(position, _)| position);
+        step.wave = (1..)
+            .zip(&used)
+            .find(|(_, wave)| **wave == step.wave)
+            .map_or(step.wave, |(position, _)| position);
     }
     steps.sort_by_key(|step| step.wave);
 }
 
 fn assessment(answer: &Answer, situation: &Situation) -> String {
     let sales = situation.sales.iter().filter(|sale| sale.is_active());
-    let signals: Vec<String> = sales.flat_map(|sale| &sale.signals).map(|(name, value)| format!("{name} {value}")).collect();
-    let seen = if signals.is_empty() { "no active sale".to_owned() } else { signals.join(", ") };
+    let signals: Vec<String> = sales
+        .flat_map(|sale| &sale.signals)
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    let seen = if signals.is_empty() {
+        "no active sale".to_owned()
+    } else {
+        signals.join(", ")
+    };
     let (steps, hints) = (answer.steps.len(), answer.hints.len());
     format!("Scripted rules, not a language model. Seen: {seen}. The rules ask for {steps} steps and {hints} hints.")
 }

@@ -37,9 +37,18 @@ impl Request {
     /// The last user message that holds a situation, else the last user message: a repair round may only say what was
     /// wrong with the answer.
     pub(super) fn situation_message(&self) -> Option<String> {
-        let mut texts = self.messages.iter().rev().filter(|message| message.role == "user").map(Message::text);
+        let mut texts = self
+            .messages
+            .iter()
+            .rev()
+            .filter(|message| message.role == "user")
+            .map(Message::text);
         let last = texts.next()?;
-        if last.contains("<situation>") { Some(last) } else { texts.find(|text| text.contains("<situation>")).or(Some(last)) }
+        if last.contains("<situation>") {
+            Some(last)
+        } else {
+            texts.find(|text| text.contains("<situation>")).or(Some(last))
+        }
     }
 
     fn characters(&self) -> usize {
@@ -59,7 +68,10 @@ impl Message {
 
 /// A `chat.completion` with this content; `created` is in seconds since 1970.
 pub(super) fn completion(request: &Request, content: &str, created: u64) -> Value {
-    let (prompt, answer) = (estimated_tokens(request.characters()), estimated_tokens(content.chars().count()));
+    let (prompt, answer) = (
+        estimated_tokens(request.characters()),
+        estimated_tokens(content.chars().count()),
+    );
     json!({
         "id": format!("scripted-{created}"),
         "object": "chat.completion",

@@ -20,20 +20,22 @@ impl View<'_> {
             Condition::Any(conditions) => conditions.iter().any(|condition| self.holds(condition)),
             Condition::Not(condition) => !self.holds(condition),
             Condition::Signal(test) => self.held_for_s(test).is_some_and(|seconds| seconds >= test.for_s),
-            Condition::Listed(listed) => self.runs_of(&listed.endpoint).any(|run| names_an_entry(&run.response, listed)),
+            Condition::Listed(listed) => self
+                .runs_of(&listed.endpoint)
+                .any(|run| names_an_entry(&run.response, listed)),
             Condition::Tried(tried) => self
                 .runs_of(&tried.endpoint)
                 .any(|run| run.is_over() && run.seconds_ago >= tried.at_least_s_ago),
             Condition::Succeeded(endpoint) => self.runs_of(endpoint).any(|run| run.status == "succeeded"),
-            Condition::StartedSince(started) => self.held_for_s(&started.signal).is_some_and(|held| {
-                self.runs_of(&started.endpoint).any(|run| run.seconds_ago <= held)
-            }),
-            Condition::RunsInSale(runs) => {
-                self.endpoint(&runs.endpoint).is_some_and(|endpoint| endpoint.runs_in_sale < runs.below)
-            }
-            Condition::CooldownOver(name) => {
-                self.endpoint(name).is_some_and(|endpoint| endpoint.cooldown_left_s.unwrap_or(0.0) <= 0.0)
-            }
+            Condition::StartedSince(started) => self
+                .held_for_s(&started.signal)
+                .is_some_and(|held| self.runs_of(&started.endpoint).any(|run| run.seconds_ago <= held)),
+            Condition::RunsInSale(runs) => self
+                .endpoint(&runs.endpoint)
+                .is_some_and(|endpoint| endpoint.runs_in_sale < runs.below),
+            Condition::CooldownOver(name) => self
+                .endpoint(name)
+                .is_some_and(|endpoint| endpoint.cooldown_left_s.unwrap_or(0.0) <= 0.0),
         }
     }
 
@@ -54,12 +56,19 @@ impl View<'_> {
         if !test.is.admits(*value) {
             return None;
         }
-        let mut changes: Vec<_> = self.sale.signal_changes.iter().filter(|change| change.name == test.name).collect();
+        let mut changes: Vec<_> = self
+            .sale
+            .signal_changes
+            .iter()
+            .filter(|change| change.name == test.name)
+            .collect();
         if changes.is_empty() {
             return Some(self.sale.seconds_since_start);
         }
         changes.sort_by(|a, b| a.seconds_ago.total_cmp(&b.seconds_ago));
-        let beyond = changes.iter().take_while(|change| change.value.is_some_and(|value| test.is.admits(value)));
+        let beyond = changes
+            .iter()
+            .take_while(|change| change.value.is_some_and(|value| test.is.admits(value)));
         Some(beyond.last().map_or(0.0, |change| change.seconds_ago))
     }
 }
@@ -68,7 +77,9 @@ impl View<'_> {
 fn names_an_entry(response: &str, listed: &Listed) -> bool {
     match serde_json::from_str::<serde_json::Value>(response) {
         Ok(body) => body[&listed.field].as_array().is_some_and(|entries| {
-            entries.iter().any(|entry| entry.as_str().unwrap_or_default().starts_with(&listed.starting_with))
+            entries
+                .iter()
+                .any(|entry| entry.as_str().unwrap_or_default().starts_with(&listed.starting_with))
         }),
         Err(_) => first_entry_of_cut_json(response, &listed.field)
             .is_some_and(|entry| entry.starts_with(&listed.starting_with)),
@@ -78,7 +89,12 @@ fn names_an_entry(response: &str, listed: &Listed) -> bool {
 /// The start of the first string in a list, from a JSON text that was cut off somewhere after it began.
 fn first_entry_of_cut_json<'a>(text: &'a str, field: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("\"{field}\""))?;
-    rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('[')?.trim_start().strip_prefix('"')
+    rest.trim_start()
+        .strip_prefix(':')?
+        .trim_start()
+        .strip_prefix('[')?
+        .trim_start()
+        .strip_prefix('"')
 }
 
 #[cfg(test)]
@@ -111,28 +127,47 @@ mod tests {
 
     fn holds(situation: &Situation, condition: Value) -> bool {
         let condition: Condition = serde_json::from_value(condition).unwrap();
-        View { situation, sale: &situation.sales[0] }.holds(&condition)
+        View {
+            situation,
+            sale: &situation.sales[0],
+        }
+        .holds(&condition)
     }
 
     #[test]
     fn a_signal_holds_since_the_first_change_of_the_unbroken_stretch() {
         let now = situation(json!([]));
         let above = |bound: f64, for_s: f64| {
-            holds(&now, json!({ "signal": { "name": "load", "is": { "above": bound }, "for_s": for_s } }))
+            holds(
+                &now,
+                json!({ "signal": { "name": "load", "is": { "above": bound }, "for_s": for_s } }),
+            )
         };
         assert!(above(3000.0, 80.0));
         assert!(!above(3000.0, 81.0), "it was 1000 before");
         assert!(above(4500.0, 20.0) && !above(4500.0, 21.0));
         assert!(!above(5000.0, 0.0), "the bound itself is not above");
-        assert!(above(500.0, 400.0) && !above(500.0, 401.0), "a removed signal breaks the stretch");
+        assert!(
+            above(500.0, 400.0) && !above(500.0, 401.0),
+            "a removed signal breaks the stretch"
+        );
     }
 
     #[test]
     fn a_signal_without_changes_has_held_since_the_start_and_an_unknown_one_does_not_hold() {
         let now = situation(json!([]));
-        assert!(holds(&now, json!({ "signal": { "name": "still", "is": { "below": 8 }, "for_s": 600 } })));
-        assert!(!holds(&now, json!({ "signal": { "name": "still", "is": { "below": 8 }, "for_s": 601 } })));
-        assert!(!holds(&now, json!({ "signal": { "name": "unknown", "is": { "below": 8 } } })));
+        assert!(holds(
+            &now,
+            json!({ "signal": { "name": "still", "is": { "below": 8 }, "for_s": 600 } })
+        ));
+        assert!(!holds(
+            &now,
+            json!({ "signal": { "name": "still", "is": { "below": 8 }, "for_s": 601 } })
+        ));
+        assert!(!holds(
+            &now,
+            json!({ "signal": { "name": "unknown", "is": { "below": 8 } } })
+        ));
     }
 
     #[test]
@@ -154,18 +189,27 @@ mod tests {
         let runs = json!([{ "status": "succeeded", "seconds_ago": 601, "response": "{\"pages\":[\"/a\"]}" }]);
         let now = situation(probe(runs, Value::Null));
         assert!(!holds(&now, json!({ "succeeded": "probe" })));
-        assert!(!holds(&now, json!({ "listed": { "endpoint": "probe", "field": "pages" } })));
+        assert!(!holds(
+            &now,
+            json!({ "listed": { "endpoint": "probe", "field": "pages" } })
+        ));
     }
 
     #[test]
     fn tried_means_over_and_succeeded_means_well() {
         let now = |status: &str| {
-            situation(probe(json!([{ "status": status, "seconds_ago": 100, "response": "" }]), Value::Null))
+            situation(probe(
+                json!([{ "status": status, "seconds_ago": 100, "response": "" }]),
+                Value::Null,
+            ))
         };
         let tried = json!({ "tried": { "endpoint": "probe", "at_least_s_ago": 100 } });
         assert!(holds(&now("failed"), tried.clone()) && holds(&now("succeeded"), tried.clone()));
         assert!(!holds(&now("running"), tried));
-        assert!(!holds(&now("failed"), json!({ "tried": { "endpoint": "probe", "at_least_s_ago": 101 } })));
+        assert!(!holds(
+            &now("failed"),
+            json!({ "tried": { "endpoint": "probe", "at_least_s_ago": 101 } })
+        ));
         assert!(holds(&now("succeeded"), json!({ "succeeded": "probe" })));
         assert!(!holds(&now("failed"), json!({ "succeeded": "probe" })));
     }
@@ -185,9 +229,18 @@ mod tests {
     fn counts_cooldowns_and_connectives() {
         let now = situation(probe(json!([]), json!(12.0)));
         assert!(!holds(&now, json!({ "cooldown_over": "probe" })));
-        assert!(holds(&situation(probe(json!([]), Value::Null)), json!({ "cooldown_over": "probe" })));
-        assert!(holds(&now, json!({ "runs_in_sale": { "endpoint": "probe", "below": 2 } })));
-        assert!(!holds(&now, json!({ "runs_in_sale": { "endpoint": "probe", "below": 1 } })));
+        assert!(holds(
+            &situation(probe(json!([]), Value::Null)),
+            json!({ "cooldown_over": "probe" })
+        ));
+        assert!(holds(
+            &now,
+            json!({ "runs_in_sale": { "endpoint": "probe", "below": 2 } })
+        ));
+        assert!(!holds(
+            &now,
+            json!({ "runs_in_sale": { "endpoint": "probe", "below": 1 } })
+        ));
         let (yes, no) = (json!({ "all": [] }), json!({ "any": [] }));
         assert!(holds(&now, yes.clone()) && !holds(&now, no.clone()));
         assert!(holds(&now, json!({ "any": [no, yes] })));

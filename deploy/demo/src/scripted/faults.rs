@@ -30,7 +30,11 @@ pub enum AnswerFault {
 impl Faults {
     /// How long to wait before an answer.
     pub fn wait(&self) -> Duration {
-        let slow = if self.answer == Some(AnswerFault::Slow) { SLOW_ANSWER } else { Duration::ZERO };
+        let slow = if self.answer == Some(AnswerFault::Slow) {
+            SLOW_ANSWER
+        } else {
+            Duration::ZERO
+        };
         self.latency.max(slow)
     }
 }

@@ -45,12 +45,18 @@ impl ScriptedModel {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(listen: SocketAddr, rules: RuleFile, faults: Faults) -> io::Result<Self> {
-        let model = Arc::new(Model { rules, faults: RwLock::new(faults) });
+        let model = Arc::new(Model {
+            rules,
+            faults: RwLock::new(faults),
+        });
         let routes = Router::new()
             .route("/v1/chat/completions", post(complete))
             .route("/v1/models", get(|| async { Json(chat::models()) }))
             .with_state(Arc::clone(&model));
-        Ok(Self { server: LocalServer::start(listen, routes).await?, model })
+        Ok(Self {
+            server: LocalServer::start(listen, routes).await?,
+            model,
+        })
     }
 
     /// The base URL to give to a client.
@@ -65,7 +71,11 @@ impl ScriptedModel {
 
     /// Replaces what is wrong, from the next request on.
     pub fn set_faults(&self, faults: Faults) {
-        *self.model.faults.write().unwrap_or_else(std::sync::PoisonError::into_inner) = faults;
+        *self
+            .model
+            .faults
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = faults;
     }
 
     /// Waits for its end, which only an error brings about.
@@ -85,7 +95,9 @@ impl Model {
     /// The content of the answer to a prompt.
     fn content(&self, message: &str, fault: Option<AnswerFault>) -> Result<String, situation::Error> {
         match fault {
-            Some(AnswerFault::Garbage) => Ok("Certainly! I would warm the cache first, and then have a look.".to_owned()),
+            Some(AnswerFault::Garbage) => {
+                Ok("Certainly! I would warm the cache first, and then have a look.".to_owned())
+            }
             Some(AnswerFault::UnknownEndpoint) => Ok(plan_for_an_unknown_endpoint()),
             Some(AnswerFault::Slow) | None => {
                 let answer = self.rules.answer(&Situation::from_message(message)?);
@@ -109,7 +121,9 @@ async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
     if request.stream == Some(true) {
         return bad_request("the scripted model does not stream");
     }
-    let Some(message) = request.situation_message() else { return bad_request("there is no user message") };
+    let Some(message) = request.situation_message() else {
+        return bad_request("there is no user message");
+    };
     match model.content(&message, faults.answer) {
         Ok(content) => Json(chat::completion(&request, &content, seconds_since_1970())).into_response(),
         Err(error) => bad_request(&error.to_string()),

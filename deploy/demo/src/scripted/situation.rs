@@ -1,7 +1,8 @@
 //! What the scripted model reads from a prompt: the part of the `<situation>` document that rules can ask about.
 //!
 //! The document is the planner's; all durations in it are seconds of model time. Fields that no rule may look at are not
-//! read: above all a sale's `phase`, which would give the answer away.
+//! read: above all a sale's `phase`, which would give the answer away. A document that had to be shortened leaves out
+//! what is null, zero, false or empty, so such fields have defaults.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +18,12 @@ pub enum Error {
     #[error("the last user message must hold exactly one {OPEN} block, but it holds {0}")]
     Blocks(usize),
     /// The block is not the expected document.
-    #[error("the {OPEN} block cannot be read: {field}: {source}")]
+    #[error("the {OPEN} block cannot be read: {field}: {reason}")]
     Malformed {
         /// Path of the field.
         field: String,
         /// What is wrong with it.
-        source: serde_json::Error,
+        reason: serde_json::Error,
     },
 }
 
@@ -30,8 +31,10 @@ pub enum Error {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Situation {
     /// The sales that concern the job, ended ones included.
+    #[serde(default)]
     pub sales: Vec<Sale>,
     /// The job's endpoints.
+    #[serde(default)]
     pub endpoints: Vec<Endpoint>,
     /// The last answered plan.
     pub last_plan: Option<LastPlan>,
@@ -41,12 +44,16 @@ pub struct Situation {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Sale {
     /// Age of the sale.
+    #[serde(default)]
     pub seconds_since_start: f64,
     /// Not above zero once it has ended.
+    #[serde(default)]
     pub seconds_left: f64,
     /// Current values.
+    #[serde(default)]
     pub signals: BTreeMap<String, f64>,
     /// What they were before, in any order.
+    #[serde(default)]
     pub signal_changes: Vec<SignalChange>,
 }
 
@@ -58,6 +65,7 @@ pub struct SignalChange {
     /// `None` when the signal was removed.
     pub value: Option<f64>,
     /// How long ago.
+    #[serde(default)]
     pub seconds_ago: f64,
 }
 
@@ -69,12 +77,15 @@ pub struct Endpoint {
     /// Name as the user gave it; rules are about this one.
     pub name: String,
     /// Paused by a person.
+    #[serde(default)]
     pub paused: bool,
     /// Present and above zero while the cooldown refuses steps.
     pub cooldown_left_s: Option<f64>,
     /// Runs started since the start of the earliest active sale.
+    #[serde(default)]
     pub runs_in_sale: u32,
     /// The last few that started, newest first.
+    #[serde(default)]
     pub recent_runs: Vec<RecentRun>,
 }
 
@@ -84,8 +95,10 @@ pub struct RecentRun {
     /// `running`, `succeeded` or `failed`.
     pub status: String,
     /// Since its start.
+    #[serde(default)]
     pub seconds_ago: f64,
     /// What was kept of the response body; may end anywhere.
+    #[serde(default)]
     pub response: String,
 }
 
@@ -95,6 +108,7 @@ pub struct LastPlan {
     /// `running` while steps of it may still start.
     pub state: String,
     /// Its steps, in order.
+    #[serde(default)]
     pub steps: Vec<LastStep>,
 }
 
@@ -116,14 +130,20 @@ impl Situation {
     /// When there is not exactly one block, or it is not the expected document.
     pub fn from_message(message: &str) -> Result<Self, Error> {
         let blocks = message.matches(OPEN).count();
-        let Some((_, rest)) = message.split_once(OPEN) else { return Err(Error::Blocks(0)) };
-        let Some((document, _)) = rest.split_once(CLOSE) else { return Err(Error::Blocks(0)) };
+        let Some((_, rest)) = message.split_once(OPEN) else {
+            return Err(Error::Blocks(0));
+        };
+        let Some((document, _)) = rest.split_once(CLOSE) else {
+            return Err(Error::Blocks(0));
+        };
         if blocks != 1 {
             return Err(Error::Blocks(blocks));
         }
         let mut json = serde_json::Deserializer::from_str(document);
-        serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| Error::Malformed { field: error.path().to_string(), source: error.into_inner() })
+        serde_path_to_error::deserialize(&mut json).map_err(|error| Error::Malformed {
+            field: error.path().to_string(),
+            reason: error.into_inner(),
+        })
     }
 
     /// The endpoint with this name.
@@ -135,7 +155,9 @@ impl Situation {
     pub fn is_under_way(&self, endpoint: &Endpoint) -> bool {
         let running = endpoint.recent_runs.iter().any(|run| run.status == "running");
         let last_plan = self.last_plan.iter().filter(|plan| plan.state == "running");
-        let pending = last_plan.flat_map(|plan| &plan.steps).any(|step| step.endpoint == endpoint.alias && step.is_pending());
+        let pending = last_plan
+            .flat_map(|plan| &plan.steps)
+            .any(|step| step.endpoint == endpoint.alias && step.is_pending());
         running || pending
     }
 }
@@ -172,15 +194,25 @@ mod tests {
     fn exactly_one_block_is_needed() {
         assert!(Situation::from_message(&format!("Plan this:\n{EMPTY}\nThank you.")).is_ok());
         assert!(matches!(Situation::from_message("no situation"), Err(Error::Blocks(0))));
-        assert!(matches!(Situation::from_message("<situation>{}"), Err(Error::Blocks(0))));
-        assert!(matches!(Situation::from_message(&format!("{EMPTY}{EMPTY}")), Err(Error::Blocks(2))));
+        assert!(matches!(
+            Situation::from_message("<situation>{}"),
+            Err(Error::Blocks(0))
+        ));
+        assert!(matches!(
+            Situation::from_message(&format!("{EMPTY}{EMPTY}")),
+            Err(Error::Blocks(2))
+        ));
     }
 
     #[test]
-    fn a_missing_field_is_named() {
-        let message = r#"<situation>{"sales":[{"signals":{}}],"endpoints":[],"last_plan":null}</situation>"#;
-        let error = Situation::from_message(message).unwrap_err().to_string();
-        assert!(error.contains("sales[0]") && error.contains("seconds_since_start"), "{error}");
+    fn a_missing_field_is_named_unless_it_may_be_left_out() {
+        let message = |endpoint: &str| format!(r#"<situation>{{"endpoints":[{endpoint}]}}</situation>"#);
+        let error = Situation::from_message(&message(r#"{"name":"probe"}"#))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("endpoints[0]") && error.contains("alias"), "{error}");
+        let shortened = Situation::from_message(&message(r#"{"alias":"e1","name":"probe"}"#)).unwrap();
+        assert!(!shortened.endpoints[0].paused && shortened.sales.is_empty());
     }
 
     #[test]

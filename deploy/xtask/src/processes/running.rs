@@ -28,7 +28,11 @@ impl Running {
             .spawn()
             .with_context(|| format!("cannot start {}", shown(command)))?;
         let group = Pid::from_child(&child);
-        Ok(Self { child, group, processes })
+        Ok(Self {
+            child,
+            group,
+            processes,
+        })
     }
 
     pub(super) fn group(&self) -> Pid {
@@ -40,11 +44,9 @@ impl Running {
         self.child.stdout.take().context("stdout is not a pipe, or was taken")
     }
 
-    /// Waits for the leader, then ends whatever it left behind in its group.
+    /// Waits for the leader; whatever it left behind in its group ends with it.
     pub fn wait(mut self) -> Result<ExitStatus> {
-        let status = self.child.wait().context("cannot wait for a child")?;
-        signal_groups(&[self.group], Signal::KILL);
-        Ok(status)
+        self.child.wait().context("cannot wait for a child")
     }
 
     /// As `wait`, with all that stdout and stderr gave.
@@ -53,8 +55,14 @@ impl Running {
         let errors = thread::spawn(move || stderr.map_or(Ok(Vec::new()), read_errors));
         let mut stdout = Vec::new();
         self.take_stdout()?.read_to_end(&mut stdout)?;
-        let stderr = errors.join().map_err(|_| anyhow!("the thread that read stderr panicked"))??;
-        Ok(Output { status: self.wait()?, stdout, stderr })
+        let stderr = errors
+            .join()
+            .map_err(|_| anyhow!("the thread that read stderr panicked"))??;
+        Ok(Output {
+            status: self.wait()?,
+            stdout,
+            stderr,
+        })
     }
 
     /// Sends SIGTERM and waits for the end; an error, and SIGKILL, when that takes longer than the grace period.
@@ -82,10 +90,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         if !matches!(self.child.try_wait(), Ok(Some(_))) {
             signal_groups(&[self.group], Signal::TERM);
-            let _reported_by_the_caller = self.ended_within(GRACE);
-            signal_groups(&[self.group], Signal::KILL);
-            let _reaped = self.child.wait();
+            let _killed_below_if_not = self.ended_within(GRACE);
         }
+        signal_groups(&[self.group], Signal::KILL);
+        let _reaped = self.child.wait();
         self.processes.forget(self.group);
     }
 }

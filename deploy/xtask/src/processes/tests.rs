@@ -17,7 +17,9 @@ fn run_names_the_command_that_failed() {
 
 #[test]
 fn output_keeps_both_streams_apart() {
-    let output = Processes::default().output(&mut shell("echo out; echo err >&2; exit 4")).expect("runs");
+    let output = Processes::default()
+        .output(&mut shell("echo out; echo err >&2; exit 4"))
+        .expect("runs");
     assert_eq!(output.stdout, b"out\n");
     assert_eq!(output.stderr, b"err\n");
     assert_eq!(output.status.code(), Some(4));
@@ -28,7 +30,9 @@ fn tee_shows_the_observer_everything_and_ends_with_the_leader() {
     let mut seen = Vec::new();
     // The background process holds stdout open far longer than any test runs.
     let script = "echo one; sleep 600 & echo two";
-    let status = Processes::default().tee(&mut shell(script), |piece| seen.extend_from_slice(piece)).expect("runs");
+    let status = Processes::default()
+        .tee(&mut shell(script), |piece| seen.extend_from_slice(piece))
+        .expect("runs");
     assert!(status.success());
     assert_eq!(seen, b"one\ntwo\n");
 }
@@ -36,10 +40,14 @@ fn tee_shows_the_observer_everything_and_ends_with_the_leader() {
 #[test]
 fn a_signal_ends_the_whole_group_and_refuses_new_children() {
     let processes = Processes::default();
-    let mut running = processes.spawn(shell("sleep 600 & echo ready; wait").stdout(Stdio::piped())).expect("starts");
+    let mut running = processes
+        .spawn(shell("sleep 600 & echo ready; wait").stdout(Stdio::piped()))
+        .expect("starts");
     let mut stdout = running.take_stdout().expect("piped");
     let mut ready = [0; 6];
-    stdout.read_exact(&mut ready).expect("the script says that its child is there");
+    stdout
+        .read_exact(&mut ready)
+        .expect("the script says that its child is there");
 
     processes.interrupt(SIGTERM);
 
@@ -69,7 +77,9 @@ fn a_second_signal_kills_what_ignores_the_first() {
 #[test]
 fn dropping_ends_the_child() {
     let processes = Processes::default();
-    let mut running = processes.spawn(shell("echo ready; exec sleep 600").stdout(Stdio::piped())).expect("starts");
+    let mut running = processes
+        .spawn(shell("echo ready; exec sleep 600").stdout(Stdio::piped()))
+        .expect("starts");
     let mut stdout = running.take_stdout().expect("piped");
     stdout.read_exact(&mut [0; 6]).expect("it runs");
     drop(running);
@@ -80,7 +90,13 @@ fn dropping_ends_the_child() {
 #[test]
 fn terminate_gives_the_exit_status() {
     let script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done";
-    let mut running = Processes::default().spawn(shell(script).stdout(Stdio::piped())).expect("starts");
-    running.take_stdout().expect("piped").read_exact(&mut [0; 6]).expect("the trap is set");
+    let mut running = Processes::default()
+        .spawn(shell(script).stdout(Stdio::piped()))
+        .expect("starts");
+    running
+        .take_stdout()
+        .expect("piped")
+        .read_exact(&mut [0; 6])
+        .expect("the trap is set");
     assert_eq!(running.terminate().expect("ends").code(), Some(7));
 }

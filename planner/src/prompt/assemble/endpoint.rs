@@ -18,14 +18,20 @@ impl View {
     pub(super) fn endpoint(&self, index: usize, context: &ContextEndpoint) -> EndpointView {
         let endpoint = context.endpoint.clone().unwrap_or_default();
         let shown = |wire: Option<&prost_types::Duration>| wire.map(|wire| self.shown(duration(wire)));
-        let next_run = endpoint.next_run.as_ref().and_then(|run| run.due_time.as_ref().or(run.planned_time.as_ref()));
+        let next_run = endpoint
+            .next_run
+            .as_ref()
+            .and_then(|run| run.due_time.as_ref().or(run.planned_time.as_ref()));
         EndpointView {
             alias: alias::at(index),
             schedule: self.schedule(&endpoint),
             min_interval_s: shown(endpoint.min_interval.as_ref()).unwrap_or_else(|| self.shown(DEFAULT_MIN_INTERVAL)),
             max_interval_s: shown(endpoint.max_interval.as_ref()),
             cooldown_s: shown(endpoint.cooldown.as_ref()),
-            cooldown_left_s: context.cooldown_end_time.as_ref().map(|end| Number::seconds_from_zero(self.seconds_until(end))),
+            cooldown_left_s: context
+                .cooldown_end_time
+                .as_ref()
+                .map(|end| Number::seconds_from_zero(self.seconds_until(end))),
             paused: self.is_paused(&endpoint),
             failures: endpoint.failures,
             hints: endpoint.hints.iter().filter_map(|hint| self.hint(hint)).collect(),
@@ -48,7 +54,11 @@ impl View {
                 format!("every {seconds} s")
             }
             Some(Baseline::Cron(cron)) => {
-                let zone = if cron.time_zone.is_empty() { "UTC" } else { &cron.time_zone };
+                let zone = if cron.time_zone.is_empty() {
+                    "UTC"
+                } else {
+                    &cron.time_zone
+                };
                 format!("cron {} ({zone})", cron.expression)
             }
             None => "none: runs only when told".to_owned(),
@@ -73,7 +83,12 @@ impl View {
             HintAuthor::Planner => "planner",
             HintAuthor::Person | HintAuthor::Unspecified => "person",
         };
-        (expires_in > 0.0).then(|| HintView { kind, seconds, expires_in_s: Number::seconds(expires_in), by })
+        (expires_in > 0.0).then(|| HintView {
+            kind,
+            seconds,
+            expires_in_s: Number::seconds(expires_in),
+            by,
+        })
     }
 
     fn run(&self, run: &Run) -> RunView {

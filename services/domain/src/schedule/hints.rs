@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use crate::{
     endpoint::{Baseline, Slowed},
-    governor,
     hint::{Author, Hint, Instruction},
     ids::{Chance, HintId, PlanId, uuid_at},
     limits::{HINT_SLOWDOWN, PlanLimits},
-    time::{Timestamp, after},
+    time::{Timestamp, after, elapsed},
 };
 
 use super::Schedule;
@@ -73,7 +72,7 @@ impl Schedule {
             Author::Planner => self.bound_planner(&mut draft, limits, now),
         };
         if verdict.is_in_force() {
-            self.settle_running(now, chance);
+            self.catch_up(now, chance);
             self.write_hint(draft, now, chance);
             self.replan_unless_due("hint-applied", now, chance);
         }
@@ -87,44 +86,40 @@ impl Schedule {
         if count == 0 {
             return 0;
         }
-        self.settle_running(now, chance);
+        self.catch_up(now, chance);
         for hint in self.hints.iter().filter(|hint| unwanted(hint) && hint.is_pause()) {
             self.state.cursor = self.state.cursor.max(hint.expires_at.min(now));
         }
         self.hints.retain(|hint| !unwanted(hint));
-        self.state.changed_at = now;
         self.dirty.hints = true;
-        self.dirty.state = true;
+        self.mark_changed(now);
         self.end_slowing_if_gone(now);
         self.replan_unless_due("hints-cleared", now, chance);
         count
     }
 
-    /// Forgets hints that have expired; the end of a pause stays in the cursor.
+    /// Forgets hints that have expired and that no account of passed times needs any more; the end of a pause stays in
+    /// the cursor.
     pub(super) fn drop_expired_hints(&mut self, now: Timestamp) {
         self.note_end_of_slowing(now);
-        for hint in self
-            .hints
-            .iter()
-            .filter(|hint| hint.is_pause() && hint.expires_at <= now)
-        {
-            self.state.cursor = self.state.cursor.max(hint.expires_at);
+        let accounted = self.state.cursor.max(self.state.anchor).max(self.state.changed_at);
+        let expired = self.hints.iter().filter(|hint| hint.expires_at <= now);
+        if let Some(end) = expired.filter(|hint| hint.is_pause()).map(|hint| hint.expires_at).max() {
+            self.move_cursor(end);
         }
         let before = self.hints.len();
-        self.hints.retain(|hint| hint.expires_at > now || hint.held);
+        self.hints.retain(|hint| {
+            let needed = hint.held || (hint.interval().is_some() && hint.expires_at > accounted);
+            hint.expires_at > now || needed
+        });
         self.dirty.hints |= self.hints.len() != before;
     }
 
-    /// One-shots that came due within their life while the endpoint was running stay due until they run.
-    pub(super) fn hold_due_one_shots(&mut self, since: Timestamp, now: Timestamp) {
-        for hint in &mut self.hints {
-            let Some(asked) = hint.one_shot() else { continue };
-            let due = governor::one_shot_due(&self.endpoint, &self.state, asked).max(hint.written_at);
-            if !hint.held && due >= since && due <= now && due <= hint.expires_at {
-                hint.held = true;
-                self.dirty.hints = true;
-            }
-        }
+    /// Notes a change of what times are judged by. Those before it must be accounted for.
+    pub(super) fn mark_changed(&mut self, now: Timestamp) {
+        self.state.changed_at = now;
+        self.dirty.state = true;
+        self.drop_expired_hints(now);
     }
 
     fn clamp(&self, draft: &HintDraft, floor: Option<Duration>) -> HintVerdict {
@@ -143,41 +138,48 @@ impl Schedule {
 
     /// The rules that hold for planners only. May shorten a pause or raise an interval to the cooldown.
     fn bound_planner(&mut self, draft: &mut HintDraft, limits: &PlanLimits, now: Timestamp) -> HintVerdict {
-        let mut verdict = self.clamp(draft, self.endpoint.cooldown);
+        let verdict = self.clamp(draft, self.endpoint.cooldown);
         if let (Instruction::Interval(asked), Some(cooldown)) = (draft.instruction, self.endpoint.cooldown)
             && asked < cooldown
         {
-            if self.endpoint.interval().is_some_and(|interval| cooldown > interval) {
+            let bound = self.endpoint.interval().unwrap_or(Duration::MAX);
+            if cooldown > bound.min(self.endpoint.hint_interval_max()) {
                 return HintVerdict::Cooldown;
             }
             draft.instruction = Instruction::Interval(cooldown);
         }
         if self.slows(&draft.instruction) {
-            if self.state.cadence_owed {
-                return HintVerdict::Starve;
-            }
-            let since = self.state.slowed.map_or(now, |slowed| slowed.since);
-            if draft.instruction == Instruction::Pause {
-                let latest = after(since, pause_cap(limits, &self.endpoint.baseline));
-                if latest <= now {
-                    return HintVerdict::Starve;
-                }
-                if draft.expires_at > latest {
-                    let asked = crate::time::elapsed(now, draft.expires_at);
-                    draft.expires_at = latest;
-                    verdict = HintVerdict::Clamped {
-                        asked,
-                        effective: crate::time::elapsed(now, latest),
-                    };
-                }
-            }
-            let until = self
-                .state
-                .slowed
-                .map_or(draft.expires_at, |slowed| slowed.until.max(draft.expires_at));
-            self.state.slowed = Some(Slowed { since, until });
-            self.dirty.state = true;
+            return self.slow_down(draft, limits, now).unwrap_or(verdict);
         }
+        verdict
+    }
+
+    /// Takes a slowing hint or a pause into the account of slowing, or says what stands against it or shortens it.
+    fn slow_down(&mut self, draft: &mut HintDraft, limits: &PlanLimits, now: Timestamp) -> Option<HintVerdict> {
+        if self.state.cadence_owed && self.endpoint.baseline != Baseline::Dormant {
+            return Some(HintVerdict::Starve);
+        }
+        let since = self.state.slowed.map_or(now, |slowed| slowed.since);
+        let mut verdict = None;
+        if draft.instruction == Instruction::Pause {
+            let latest = after(since, pause_cap(limits, &self.endpoint.baseline));
+            if latest <= now {
+                return Some(HintVerdict::Starve);
+            }
+            if draft.expires_at > latest {
+                verdict = Some(HintVerdict::Clamped {
+                    asked: elapsed(now, draft.expires_at),
+                    effective: elapsed(now, latest),
+                });
+                draft.expires_at = latest;
+            }
+        }
+        let until = self
+            .state
+            .slowed
+            .map_or(draft.expires_at, |slowed| slowed.until.max(draft.expires_at));
+        self.state.slowed = Some(Slowed { since, until });
+        self.dirty.state = true;
         verdict
     }
 
@@ -189,7 +191,7 @@ impl Schedule {
                 .interval()
                 .is_some_and(|interval| self.endpoint.clamp_hint_interval(*asked) > interval),
             Instruction::OneShot(_) => false,
-            Instruction::Pause => self.endpoint.baseline != Baseline::Dormant,
+            Instruction::Pause => true,
         }
     }
 
@@ -215,27 +217,19 @@ impl Schedule {
             Some(hint) => *hint = fresh,
             None => self.hints.push(fresh),
         }
-        self.state.changed_at = now;
         self.dirty.hints = true;
-        self.dirty.state = true;
+        self.mark_changed(now);
         self.end_slowing_if_gone(now);
     }
 
-    /// A cadence occurrence that is already due stands: a hint moves the times after it.
+    /// What is already due stands: a hint moves the times after it. Only a one-shot that is gone or replaced goes.
     fn replan_unless_due(&mut self, trigger: &'static str, now: Timestamp, chance: &dyn Chance) {
-        let due = self
-            .plan_row
-            .as_ref()
-            .is_some_and(|row| row.run.cause.is_cadence() && row.run.due_at <= now);
-        if !due {
+        let due = self.plan_row.as_ref().filter(|row| row.run.due_at <= now);
+        let one_shot = due
+            .filter(|row| !row.run.cause.is_cadence())
+            .and_then(|row| row.one_shot_id);
+        if !one_shot.is_some_and(|id| self.hints.iter().any(|hint| hint.id == id)) {
             self.replan(trigger, now, chance);
-        }
-    }
-
-    /// Times that passed during a cadence run are judged by the hints of their time, so they are settled first.
-    fn settle_running(&mut self, now: Timestamp, chance: &dyn Chance) {
-        if self.state.busy.is_some_and(|busy| busy.cadence) {
-            self.settle_passed("overlap", now, chance);
         }
     }
 

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use crate::{
     call::CallOutcome,
-    endpoint::{Busy, Outcome, RetryPolicy},
+    endpoint::{Busy, EndpointStatus, Outcome, RetryPolicy},
     ids::{Chance, EndpointId, PlanId, RunId},
+    job::JobStatus,
     limits,
     run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
     time::{Timestamp, after},
 };
 
-use super::Schedule;
+use super::{Schedule, due::note_occurrence};
 
 /// What the engine reports about a call that is over.
 #[derive(Debug, Clone)]
@@ -50,37 +51,14 @@ impl Schedule {
     pub fn claim(&mut self, row: LiveRun, owner: &str, lease_until: Timestamp, now: Timestamp) -> LiveRun {
         let mut row = row;
         self.note_end_of_slowing(now);
-        let first_attempt = row.run.attempt == 0;
-        let cadence = row.run.cause.is_cadence();
         if row.slot == Slot::Plan {
-            row.slot = Slot::Taken;
-            self.plan_row = None;
-            self.dirty.plan_row = true;
-            if let Some(used) = row.one_shot_id {
-                self.hints.retain(|hint| hint.id != used);
-                self.dirty.hints = true;
-            }
-        }
-        if first_attempt && cadence {
-            self.state.anchor = row.run.planned_at;
-            self.state.cadence_owed = false;
+            self.take_plan_row(&mut row);
         }
         if row.run.source == Source::AI_HINT {
             self.state.last_ai_start = Some(now);
         }
         self.state.last_planned_at = self.state.last_planned_at.max(Some(row.run.planned_at));
-        let since = self
-            .state
-            .busy
-            .filter(|busy| busy.run_id == row.run.id)
-            .map_or(now, |busy| busy.since);
-        self.state.busy = Some(Busy {
-            run_id: row.run.id,
-            since,
-            scheduled: row.slot == Slot::Taken,
-            cadence,
-        });
-        self.dirty.state = true;
+        self.occupy(&row, now);
 
         row.fence += 1;
         row.lease_owner = Some(owner.to_owned());
@@ -89,19 +67,50 @@ impl Schedule {
         row.run.attempt += 1;
         row.run.started_at = Some(now);
         row.run.job_id = self.endpoint.job_id;
+        note_outcome(&mut row.run, None);
         row
     }
 
-    /// Takes the result of an attempt whose fencing token is current: another one by policy, or the end of the run and the plan for the next.
+    /// The first claim of a plan row: from here on its time stands, and the one-shot on it is used up.
+    fn take_plan_row(&mut self, row: &mut LiveRun) {
+        row.slot = Slot::Taken;
+        self.plan_row = None;
+        self.dirty.plan_row = true;
+        if let Some(used) = row.one_shot_id {
+            self.hints.retain(|hint| hint.id != used);
+            self.dirty.hints = true;
+        }
+        if row.run.cause.is_cadence() {
+            note_occurrence(&mut self.state, &row.run);
+            self.state.cadence_owed = false;
+        }
+    }
+
+    /// Until the run ends nothing else starts on this endpoint, waits for a retry included.
+    fn occupy(&mut self, row: &LiveRun, now: Timestamp) {
+        let mine = self.state.busy.filter(|busy| busy.run_id == row.run.id);
+        debug_assert!(mine == self.state.busy, "another run keeps this endpoint to itself");
+        self.state.busy = Some(Busy {
+            run_id: row.run.id,
+            since: mine.map_or(now, |busy| busy.since),
+            scheduled: row.slot == Slot::Taken,
+            cadence: row.run.cause.is_cadence(),
+        });
+        self.dirty.state = true;
+    }
+
+    /// Takes the result of an attempt whose fencing token is current: another one by policy, or the end of the run and the
+    /// plan for the next.
     pub fn finish(&mut self, row: LiveRun, outcome: &CallOutcome, now: Timestamp, chance: &dyn Chance) -> Ended {
         let mut row = row;
         if row.run.status == RunStatus::Planned {
             // Taken back after a lost lease, but nobody has claimed it since: the attempt counts after all.
             row.run.attempt += 1;
         }
-        note_outcome(&mut row.run, outcome);
+        note_outcome(&mut row.run, Some(outcome));
         let policy = self.endpoint.retry;
-        if !outcome.is_success() && outcome.is_retryable() && row.run.attempt < policy.max_attempts {
+        let again = outcome.is_retryable() && row.run.attempt < policy.max_attempts && self.archived().is_none();
+        if !outcome.is_success() && again {
             // The report is taken: the same one again must not count twice.
             row.fence += 1;
             row.run.status = RunStatus::Planned;
@@ -123,6 +132,9 @@ impl Schedule {
             row.run.error = Some(format!("lease lost {} times", row.losses));
             return self.end(row, false, now, chance);
         }
+        if let Some(reason) = self.archived() {
+            return self.call_off(row, reason, now);
+        }
         row.run.status = RunStatus::Planned;
         row.run.attempt = row.run.attempt.saturating_sub(1);
         row.run.due_at = now.max(row.run.planned_at);
@@ -137,25 +149,50 @@ impl Schedule {
             RunStatus::Failed
         };
         run.finished_at = Some(now);
-        let class_changed = self.note_result(run.cause, success);
         let busy = self.state.busy.take_if(|busy| busy.run_id == run.id);
-        self.hold_due_one_shots(busy.map_or(now, |busy| busy.since), now);
         if run.cause.is_cadence() {
             self.settle_passed("overlap", now, chance);
             self.move_cursor(now);
         }
+        self.hold_due_one_shots(busy.map_or(now, |busy| busy.since), now);
+        let class_changed = self.note_result(run.cause, success, now, chance);
         self.drop_expired_hints(now);
         self.dirty.state = true;
         self.replan("run-ended", now, chance);
         Ended::Over { run, class_changed }
     }
 
+    /// Ends a run that will not be tried again because nothing of its endpoint runs any more.
+    fn call_off(&mut self, row: LiveRun, reason: &str, now: Timestamp) -> Ended {
+        self.state.busy.take_if(|busy| busy.run_id == row.run.id);
+        self.dirty.state = true;
+        let run = Run {
+            status: RunStatus::Cancelled,
+            finished_at: Some(now),
+            reason: Some(reason.to_owned()),
+            ..row.run
+        };
+        Ended::Over {
+            run,
+            class_changed: false,
+        }
+    }
+
+    /// Why nothing of this endpoint is started any more, if so.
+    fn archived(&self) -> Option<&'static str> {
+        if self.endpoint.status == EndpointStatus::Archived {
+            return Some("endpoint-archived");
+        }
+        (self.job_status == Some(JobStatus::Archived)).then_some("job-archived")
+    }
+
     /// Counts failures and tells whether the endpoint went from ok to failing or back.
-    fn note_result(&mut self, cause: Cause, success: bool) -> bool {
-        if success {
-            self.state.failures = 0;
-        } else if cause.is_cadence() {
-            self.state.failures = self.state.failures.saturating_add(1);
+    fn note_result(&mut self, cause: Cause, success: bool, now: Timestamp, chance: &dyn Chance) -> bool {
+        match (success, cause.is_cadence()) {
+            (true, true) => self.state.failures = 0,
+            (true, false) => self.forget_failures(now, chance),
+            (false, true) => self.state.failures = self.state.failures.saturating_add(1),
+            (false, false) => {}
         }
         let outcome = if success { Outcome::Ok } else { Outcome::Failed };
         let before = self.state.last_outcome.replace(outcome).unwrap_or(Outcome::Ok);
@@ -163,12 +200,13 @@ impl Schedule {
     }
 }
 
-fn note_outcome(run: &mut Run, outcome: &CallOutcome) {
-    run.duration = Some(outcome.duration);
-    run.status_code = outcome.status_code;
-    run.error = Some(outcome.error_text()).filter(|text| !text.is_empty());
-    run.response.clone_from(&outcome.response);
-    run.response_truncated = outcome.truncated;
+/// What the last attempt came to; `None` when one has only begun.
+fn note_outcome(run: &mut Run, outcome: Option<&CallOutcome>) {
+    run.duration = outcome.map(|outcome| outcome.duration);
+    run.status_code = outcome.and_then(|outcome| outcome.status_code);
+    run.error = outcome.map(CallOutcome::error_text).filter(|text| !text.is_empty());
+    run.response = outcome.map(|outcome| outcome.response.clone()).unwrap_or_default();
+    run.response_truncated = outcome.is_some_and(|outcome| outcome.truncated);
 }
 
 /// Full jitter: evenly between zero and the doubled base, capped; a longer Retry-After counts up to the cap.
@@ -178,6 +216,6 @@ fn retry_delay(policy: RetryPolicy, attempt: u32, retry_after: Option<Duration>,
         .saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
     let ceiling = u64::try_from(doubled.min(policy.max_delay).as_micros()).unwrap_or(u64::MAX);
     let bits = u64::try_from(chance.bits() >> 64).unwrap_or_default();
-    let jittered = Duration::from_micros(if ceiling == 0 { 0 } else { bits % (ceiling + 1) });
+    let jittered = Duration::from_micros(bits % ceiling.saturating_add(1));
     retry_after.map_or(jittered, |wish| jittered.max(wish.min(policy.max_delay)))
 }

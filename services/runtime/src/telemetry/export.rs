@@ -56,3 +56,57 @@ fn resource(config: &TelemetryConfig) -> Resource {
         .with_attribute(KeyValue::new("service.instance.id", instance.to_string()))
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::{
+        Context,
+        trace::{
+            Span as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
+            TracerProvider as _,
+        },
+    };
+
+    use super::*;
+    use crate::telemetry::LogFormat;
+
+    fn without_collector() -> Providers {
+        let config = TelemetryConfig {
+            service_name: "baton-test",
+            service_version: "1",
+            log_format: LogFormat::Text,
+            log_filter: String::new(),
+            otlp_endpoint: None,
+        };
+        providers(&config).unwrap()
+    }
+
+    #[test]
+    fn without_a_collector_a_caller_s_trace_passes_through() {
+        let caller = SpanContext::new(
+            TraceId::from(1),
+            SpanId::from(2),
+            TraceFlags::SAMPLED,
+            true,
+            TraceState::NONE,
+        );
+        let parent = Context::new().with_remote_span_context(caller);
+        let span = without_collector()
+            .traces
+            .tracer("test")
+            .start_with_context("call", &parent);
+        assert_eq!(
+            (span.span_context().trace_id(), span.span_context().is_sampled()),
+            (TraceId::from(1), true)
+        );
+    }
+
+    #[test]
+    fn without_a_collector_own_traces_are_marked_as_not_sampled() {
+        let span = without_collector()
+            .traces
+            .tracer("test")
+            .start_with_context("call", &Context::new());
+        assert!(span.span_context().is_valid() && !span.span_context().is_sampled());
+    }
+}

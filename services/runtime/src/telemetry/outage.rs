@@ -77,3 +77,36 @@ impl<E: PushMetricExporter> PushMetricExporter for Announced<E> {
         self.exporter.temporality()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use opentelemetry_sdk::error::OTelSdkError;
+    use tracing::{Level, Subscriber};
+    use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Levels(Arc<Mutex<Vec<Level>>>);
+
+    impl<S: Subscriber> Layer<S> for Levels {
+        fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            self.0.lock().unwrap().push(*event.metadata().level());
+        }
+    }
+
+    #[test]
+    fn an_outage_is_told_at_its_start_and_its_end() {
+        let levels = Levels::default();
+        let _default = tracing::subscriber::set_default(Registry::default().with(levels.clone()));
+        let exporter = Announced::new("traces", ());
+        let refused = || Err(OTelSdkError::InternalFailure("connection refused".to_owned()));
+        for outcome in [Ok(()), refused(), refused(), refused(), Ok(()), Ok(()), refused()] {
+            let is_ok = outcome.is_ok();
+            assert_eq!(exporter.note(outcome).is_ok(), is_ok);
+        }
+        assert_eq!(*levels.0.lock().unwrap(), [Level::WARN, Level::INFO, Level::WARN]);
+    }
+}

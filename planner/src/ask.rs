@@ -1,0 +1,192 @@
+//! One ask, from BeginPlan to SubmitPlan or FailPlan.
+//!
+//! Called by the run loop, at most once at a time per job. Decides nothing about when; reports what the ask says about
+//! the job's next one and about the model. Whatever happens after BeginPlan ends in a recorded verdict, or with the
+//! plan's lease.
+
+mod conversation;
+mod record;
+
+use std::{sync::Arc, time::Duration};
+
+use baton_proto::v1::{
+    BeginPlanRequest, BeginPlanResponse, FailPlanRequest, Plan, PlanState, PlanningContext, SubmitPlanRequest,
+};
+use conversation::{Conversation, Setback};
+use prost_types::Timestamp;
+use record::Account;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status};
+use tracing::{Span, field::Empty};
+
+use crate::{
+    check::Proposal,
+    circuit::Failure,
+    metrics::Metrics,
+    model::Model,
+    rpc::Scheduler,
+    scale::{seconds_between, wire_duration},
+};
+
+/// How asks are made.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of this planner process, shown to others while it holds a lease.
+    pub planner: String,
+    /// On each request to the model.
+    pub request_timeout: Duration,
+    /// Length of a prompt, in characters.
+    pub max_prompt_chars: usize,
+}
+
+/// What came of an ask.
+#[derive(Debug)]
+pub enum End {
+    /// BeginPlan was refused or did not come through. The model was not asked.
+    NotBegun(Status),
+    /// The ask is on record.
+    Begun {
+        /// When the frozen context was put together: contexts from before it are settled.
+        as_of: Option<Timestamp>,
+        model: ModelHealth,
+    },
+}
+
+/// What an ask says about the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelHealth {
+    /// Its answer could be submitted.
+    Healthy,
+    /// It gave nothing usable.
+    Failing(Failure),
+    /// It was not asked, or not waited for.
+    Unknown,
+}
+
+/// Makes asks. Clones share everything.
+#[derive(Clone)]
+pub struct Asker {
+    pub scheduler: Scheduler,
+    pub model: Arc<dyn Model>,
+    pub settings: Settings,
+    pub metrics: Metrics,
+    /// Cancelled when the planner stops: an answer is not waited for any more.
+    pub stop: CancellationToken,
+}
+
+impl Asker {
+    /// One ask about a job, made because of a context of this revision.
+    #[tracing::instrument(name = "plan.ask", skip_all, fields(job_id, context_revision, plan_id = Empty, verdict = Empty))]
+    pub async fn ask(self, job_id: String, context_revision: i64) -> End {
+        let span = Span::current();
+        span.record("job_id", &job_id)
+            .record("context_revision", context_revision);
+        let request = BeginPlanRequest {
+            job_id,
+            context_revision,
+            planner: self.settings.planner.clone(),
+        };
+        match self.scheduler.begin(request).await {
+            Ok(begun) => self.go_on(begun).await,
+            Err(status) => {
+                span.record("verdict", "not-begun");
+                tracing::debug!(code = ?status.code(), message = status.message(), "the ask was not begun");
+                End::NotBegun(status)
+            }
+        }
+    }
+
+    async fn go_on(self, begun: BeginPlanResponse) -> End {
+        let (plan, context) = (begun.plan.unwrap_or_default(), begun.context.unwrap_or_default());
+        Span::current().record("plan_id", &plan.id);
+        self.metrics.ask();
+        let mut account = Account::default();
+        let conversation = Conversation {
+            model: self.model.as_ref(),
+            settings: &self.settings,
+            stop: &self.stop,
+            deadline: lease_end(&plan),
+        };
+        let outcome = conversation.hold(&context, &plan.ask_reasons, &mut account).await;
+        let latency = account.latency;
+        let model = match outcome {
+            Ok(proposal) => {
+                self.submit(&plan, &context, proposal, account).await;
+                ModelHealth::Healthy
+            }
+            Err(setback) => {
+                let health = setback.health;
+                self.fail(&plan, setback, account).await;
+                health
+            }
+        };
+        self.metrics.model_latency(latency, model);
+        End::Begun {
+            as_of: context.as_of_time,
+            model,
+        }
+    }
+
+    async fn submit(&self, plan: &Plan, context: &PlanningContext, proposal: Proposal, account: Account) {
+        let (steps, hints) = (proposal.steps.len(), proposal.hints.len());
+        let request = SubmitPlanRequest {
+            plan_id: plan.id.clone(),
+            definition_revision: context.definition_revision,
+            steps: proposal.steps,
+            hints: proposal.hints,
+            rationale: proposal.rationale,
+            review_after: Some(wire_duration(proposal.review_after)),
+            call: Some(account.into_call(self.model.name(), &self.metrics)),
+        };
+        match self.scheduler.submit(request).await {
+            Ok(answered) if answered.state() == PlanState::Refused => self.tell("refused", &answered.detail),
+            Ok(_) => {
+                self.note("accepted");
+                tracing::info!(plan_id = plan.id, steps, hints, "plan accepted");
+            }
+            Err(status) => self.tell(submit_verdict(status.code()), status.message()),
+        }
+    }
+
+    async fn fail(&self, plan: &Plan, setback: Setback, account: Account) {
+        self.tell(setback.verdict, &setback.detail);
+        let request = FailPlanRequest {
+            plan_id: plan.id.clone(),
+            verdict: setback.verdict.to_owned(),
+            detail: record::detail(&setback.detail),
+            call: Some(account.into_call(self.model.name(), &self.metrics)),
+        };
+        if let Err(status) = self.scheduler.fail(request).await {
+            tracing::warn!(plan_id = plan.id, code = ?status.code(), message = status.message(), "verdict not recorded");
+        }
+    }
+
+    fn tell(&self, verdict: &'static str, detail: &str) {
+        self.note(verdict);
+        tracing::warn!(verdict, detail = record::log_line(detail), "the ask gave no plan");
+    }
+
+    fn note(&self, verdict: &'static str) {
+        Span::current().record("verdict", verdict);
+        self.metrics.verdict(verdict);
+    }
+}
+
+/// Why SubmitPlan gave no plan. What the scheduler refuses it records itself.
+fn submit_verdict(code: Code) -> &'static str {
+    match code {
+        Code::Aborted => "superseded",
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => "scheduler-unreachable",
+        _ => "refused",
+    }
+}
+
+/// When the lease of a plan that was just begun runs out, by this process's clock.
+fn lease_end(plan: &Plan) -> Option<Instant> {
+    let left = seconds_between(plan.create_time.as_ref()?, plan.lease_expire_time.as_ref()?);
+    Instant::now().checked_add(Duration::try_from_secs_f64(left).ok()?)
+}
+
+#[cfg(test)]
+mod tests;

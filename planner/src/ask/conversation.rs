@@ -1,0 +1,141 @@
+//! The rounds with the model: one question, and at most one more with everything that was wrong with the answer.
+//!
+//! Called by an ask between BeginPlan and SubmitPlan; does no RPC. Every way in which it ends without a proposal is a
+//! [`Setback`] with the verdict to record.
+
+use std::time::Duration;
+
+use baton_proto::v1::PlanningContext;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{ModelHealth, Settings, record::Account};
+use crate::{
+    check::{self, Frame, Proposal, Rejection},
+    circuit::Failure,
+    model::{ErrorKind, Message, Model, ModelError},
+    prompt::{Prompt, TooLong},
+};
+
+/// Why there is no proposal.
+pub(super) struct Setback {
+    /// Kebab-case, as recorded.
+    pub verdict: &'static str,
+    pub detail: String,
+    pub health: ModelHealth,
+}
+
+/// One conversation about one frozen context.
+pub(super) struct Conversation<'a> {
+    pub model: &'a dyn Model,
+    pub settings: &'a Settings,
+    pub stop: &'a CancellationToken,
+    /// No answer is of use after it.
+    pub deadline: Option<Instant>,
+}
+
+impl Conversation<'_> {
+    /// Asks, repairs once, and notes in `account` what it cost.
+    pub async fn hold(
+        &self,
+        context: &PlanningContext,
+        ask_reasons: &[String],
+        account: &mut Account,
+    ) -> Result<Proposal, Setback> {
+        let reasons = match (&context.ask, ask_reasons) {
+            (Some(ask), []) => &ask.reasons,
+            _ => ask_reasons,
+        };
+        let prompt = Prompt::build(context, reasons, self.settings.max_prompt_chars).map_err(too_long)?;
+        if !prompt.cuts.is_empty() {
+            tracing::info!(cuts = ?prompt.cuts, "the situation was cut to fit the prompt");
+        }
+        account.prompt_digest = prompt.digest();
+        let frame = Frame::of(context);
+
+        let first = self.round(&prompt.messages, &prompt.schema, account).await?;
+        let rejection = match check::check(&first, &frame) {
+            Ok(proposal) => return Ok(proposal),
+            Err(rejection) => rejection,
+        };
+        tracing::info!(
+            verdict = rejection.verdict().as_str(),
+            "the answer goes back for repair"
+        );
+        let second = self
+            .round(&prompt.repair(&first, &rejection), &prompt.schema, account)
+            .await?;
+        check::check(&second, &frame).map_err(|rejection| rejected(&rejection))
+    }
+
+    /// One request. The text of the answer also stands in the account, whatever comes of it.
+    async fn round(&self, messages: &[Message], schema: &Value, account: &mut Account) -> Result<String, Setback> {
+        let timeout = self.time_left();
+        if timeout.is_zero() {
+            let message = "the plan's lease ran out before the model could be asked again";
+            return Err(Setback::model(&ModelError::new(ErrorKind::Timeout, message)));
+        }
+        let started = Instant::now();
+        account.requests += 1;
+        let answer = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Setback::stopped()),
+            answer = self.model.ask(messages, schema, timeout) => Ok(answer),
+        };
+        account.latency += started.elapsed();
+        match answer? {
+            Ok(reply) => {
+                account.note(&reply.text, reply.usage);
+                Ok(reply.text)
+            }
+            Err(error) => {
+                account.note(&error.raw, error.usage);
+                Err(Setback::model(&error))
+            }
+        }
+    }
+
+    fn time_left(&self) -> Duration {
+        let lease = self.deadline.map_or(Duration::MAX, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        });
+        lease.min(self.settings.request_timeout)
+    }
+}
+
+impl Setback {
+    fn model(error: &ModelError) -> Self {
+        let health = ModelHealth::Failing(error.failure());
+        Self {
+            verdict: error.kind.verdict(),
+            detail: error.message.clone(),
+            health,
+        }
+    }
+
+    fn stopped() -> Self {
+        let detail = "the planner was stopped while it waited for the model".to_owned();
+        Self {
+            verdict: "planner-stopped",
+            detail,
+            health: ModelHealth::Unknown,
+        }
+    }
+}
+
+fn rejected(rejection: &Rejection) -> Setback {
+    Setback {
+        verdict: rejection.verdict().as_str(),
+        detail: format!("after one repair round: {rejection}"),
+        health: ModelHealth::Failing(Failure::Ordinary),
+    }
+}
+
+fn too_long(error: TooLong) -> Setback {
+    Setback {
+        verdict: "prompt-too-long",
+        detail: error.to_string(),
+        health: ModelHealth::Unknown,
+    }
+}

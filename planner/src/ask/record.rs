@@ -1,0 +1,97 @@
+//! What an ask leaves on record: the account of its requests, and texts cut to what the record takes.
+
+use std::time::Duration;
+
+use baton_proto::v1::ModelCall;
+
+use crate::{metrics::Metrics, model::Usage, scale::wire_duration};
+
+const MAX_RAW_BYTES: usize = 64 * 1024;
+const MAX_DETAIL_CHARS: usize = 4_000;
+const MAX_LOG_CHARS: usize = 500;
+
+/// What the requests of one ask were and cost.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    pub prompt_digest: String,
+    pub usage: Usage,
+    /// Over every request.
+    pub latency: Duration,
+    pub requests: i32,
+    /// Of the last request that gave anything.
+    raw_answer: String,
+}
+
+impl Account {
+    /// Adds what a request gave and cost.
+    pub fn note(&mut self, raw: &str, usage: Usage) {
+        self.usage += usage;
+        if !raw.is_empty() {
+            raw.clone_into(&mut self.raw_answer);
+        }
+    }
+
+    /// The record, counted in the metrics as well.
+    pub fn into_call(self, model: &str, metrics: &Metrics) -> ModelCall {
+        metrics.tokens(self.usage);
+        ModelCall {
+            model: model.to_owned(),
+            prompt_digest: self.prompt_digest,
+            input_tokens: i64::try_from(self.usage.input_tokens).unwrap_or(i64::MAX),
+            output_tokens: i64::try_from(self.usage.output_tokens).unwrap_or(i64::MAX),
+            latency: Some(wire_duration(self.latency)),
+            requests: self.requests,
+            raw_answer: storable(&self.raw_answer, MAX_RAW_BYTES),
+        }
+    }
+}
+
+/// A text of which at most so many bytes are kept, without NUL: PostgreSQL's text type has none.
+fn storable(text: &str, max_bytes: usize) -> String {
+    let end = text.floor_char_boundary(max_bytes);
+    text[..end].replace('\0', " ")
+}
+
+/// A verdict's detail as FailPlan takes it.
+pub(super) fn detail(text: &str) -> String {
+    cut(text, MAX_DETAIL_CHARS).replace('\0', " ")
+}
+
+/// The start of a text, on one line: it may quote what a model or a server said.
+pub(super) fn log_line(text: &str) -> String {
+    cut(text, MAX_LOG_CHARS).replace(|c: char| c.is_control(), " ")
+}
+
+fn cut(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars - 1) {
+        Some((end, last)) if end + last.len_utf8() < text.len() => format!("{}…", &text[..end]),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_answers_are_cut_at_a_character_and_have_no_nul() {
+        assert_eq!(storable("aäb", 2), "a");
+        assert_eq!(storable("a\0b", 100), "a b");
+        assert_eq!(
+            storable(&"x".repeat(MAX_RAW_BYTES + 1), MAX_RAW_BYTES).len(),
+            MAX_RAW_BYTES
+        );
+    }
+
+    #[test]
+    fn details_are_cut_with_a_mark() {
+        assert_eq!(cut("abcd", 4), "abcd");
+        assert_eq!(cut("abcde", 4), "abc…");
+        assert_eq!(detail(&"ä".repeat(5_000)).chars().count(), MAX_DETAIL_CHARS);
+    }
+
+    #[test]
+    fn a_log_line_is_one_line() {
+        assert_eq!(log_line("a\nb\u{1b}[31mc"), "a b [31mc");
+    }
+}

@@ -1,0 +1,141 @@
+//! What is due by now, or has passed: fixed before anything changes that would judge it differently.
+//!
+//! Every due cadence time ends up in one place: as the plan row that waits for its claim, as a run of its own, or within
+//! the window of one skipped run. Called by the other transitions.
+
+use crate::{
+    endpoint::EndpointState,
+    governor::{self, Inputs, Next, behind_last_run},
+    hint::Hint,
+    ids::{Chance, RunId, uuid_at},
+    run::{Cause, ClampedFrom, LiveRun, Missed, Run, RunStatus},
+    time::Timestamp,
+};
+
+use super::Schedule;
+
+impl Schedule {
+    /// Fixes what came due under the hints and failures so far, before they change: the first cadence time takes the
+    /// plan row and stands, those after it are recorded as coalesced with it.
+    pub(super) fn catch_up(&mut self, now: Timestamp, chance: &dyn Chance) {
+        if self.state.busy.is_some_and(|busy| busy.cadence) {
+            self.settle_passed("overlap", now, chance);
+            return;
+        }
+        self.hold_planned_one_shot(now);
+        if governor::next(self.inputs(), now).is_some_and(|next| next.cause.is_cadence() && next.due_at <= now) {
+            self.replan("due", now, chance);
+        }
+        let Some(row) = self.plan_row.as_ref().filter(|row| is_due_cadence(row, now)) else {
+            return;
+        };
+        if let Some((missed, first)) = self.passed_after(Some(&row.run), now) {
+            let run = self.row(first, chance).run;
+            self.record_skipped(run, missed, "coalesced", now);
+        }
+    }
+
+    /// Records the cadence times up to `now` that will not run any more, that of a due plan row included, and moves the
+    /// anchor to the last of them.
+    pub(super) fn settle_passed(&mut self, reason: &str, now: Timestamp, chance: &dyn Chance) {
+        let row = self.plan_row.take_if(|row| is_due_cadence(row, now)).map(|row| row.run);
+        self.dirty.plan_row |= row.is_some();
+        let rest = self.passed_after(row.as_ref(), now);
+        let (run, missed) = match (row, rest) {
+            (None, None) => return,
+            (None, Some((missed, first))) => (self.row(first, chance).run, missed),
+            (Some(run), rest) => {
+                let missed = Missed {
+                    first: run.planned_at,
+                    last: rest.as_ref().map_or(run.planned_at, |(rest, _)| rest.last),
+                    count: rest.map_or(1, |(rest, _)| rest.count.saturating_add(1)),
+                };
+                (run, missed)
+            }
+        };
+        self.record_skipped(run, missed, reason, now);
+    }
+
+    /// The times that have passed by `now`; behind `row` when a cadence time waits.
+    fn passed_after(&self, row: Option<&Run>, now: Timestamp) -> Option<(Missed, Next)> {
+        let mut state = self.state.clone();
+        if let Some(run) = row {
+            note_occurrence(&mut state, run);
+        }
+        let then = Inputs {
+            state: &state,
+            ..self.inputs()
+        };
+        governor::passed_over(then, now)
+    }
+
+    fn record_skipped(&mut self, run: Run, missed: Missed, reason: &str, now: Timestamp) {
+        self.state.anchor = self.state.anchor.max(missed.last);
+        self.dirty.state = true;
+        self.ended.push(Run {
+            status: RunStatus::Skipped,
+            finished_at: Some(now),
+            reason: Some(reason.to_owned()),
+            missed: Some(missed),
+            ..run
+        });
+    }
+
+    /// True when the plan row is a due cadence time, which stands. A hinted one still keeps its distance from the last
+    /// claimed run; when that moves it into the future the governor decides anew.
+    pub(super) fn keeps_due_row(&mut self, now: Timestamp, chance: &dyn Chance) -> bool {
+        let last = self.state.last_planned_at;
+        let Some(row) = self.plan_row.as_mut().filter(|row| is_due_cadence(row, now)) else {
+            return false;
+        };
+        let run = &mut row.run;
+        if run.cause != Cause::HintInterval {
+            return true;
+        }
+        let moved = behind_last_run(&self.endpoint, last, run.planned_at);
+        if moved > run.planned_at && moved <= now {
+            run.clamped_from.get_or_insert(ClampedFrom::Time(run.planned_at));
+            run.planned_at = moved;
+            run.due_at = run.due_at.max(moved);
+            run.id = RunId(uuid_at(moved, chance));
+            self.dirty.plan_row = true;
+        }
+        moved <= now
+    }
+
+    /// A one-shot that is due and waits in the plan row stays due until it runs, though its life may end meanwhile.
+    pub(super) fn hold_planned_one_shot(&mut self, now: Timestamp) {
+        let due = self.plan_row.as_ref().filter(|row| row.run.due_at <= now);
+        let Some(id) = due.and_then(|row| row.one_shot_id) else {
+            return;
+        };
+        for hint in self.hints.iter_mut().filter(|hint| hint.id == id && !hint.held) {
+            hint.held = true;
+            self.dirty.hints = true;
+        }
+    }
+
+    /// One-shots that came due within their life while the endpoint was running stay due until they run.
+    pub(super) fn hold_due_one_shots(&mut self, since: Timestamp, now: Timestamp) {
+        let due: Vec<bool> = self.hints.iter().map(|hint| self.came_due(hint, since, now)).collect();
+        for (hint, due) in self.hints.iter_mut().zip(due) {
+            self.dirty.hints |= due && !hint.held;
+            hint.held |= due;
+        }
+    }
+
+    fn came_due(&self, hint: &Hint, since: Timestamp, now: Timestamp) -> bool {
+        governor::one_shot_due(self.inputs(), hint)
+            .is_some_and(|due| due <= now && due <= hint.expires_at && since <= hint.expires_at)
+    }
+}
+
+/// Moves the state past a cadence time that runs, or is about to.
+pub(super) fn note_occurrence(state: &mut EndpointState, run: &Run) {
+    state.anchor = state.anchor.max(run.planned_at);
+    state.cursor = state.cursor.max(run.due_at);
+}
+
+pub(super) fn is_due_cadence(row: &LiveRun, now: Timestamp) -> bool {
+    row.run.cause.is_cadence() && row.run.due_at <= now
+}

@@ -1,0 +1,39 @@
+//! `run_history`: a run that is over. Append-only, without foreign keys.
+
+use sea_orm::entity::prelude::*;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "run_history")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub endpoint_id: Uuid,
+    pub job_id: Option<Uuid>,
+    pub user_id: String,
+    pub status: String,
+    pub source: String,
+    pub cause: String,
+    pub clamped_from_us: Option<i64>,
+    pub clamped_from_at: Option<DateTimeUtc>,
+    pub planned_at: DateTimeUtc,
+    pub due_at: DateTimeUtc,
+    pub started_at: Option<DateTimeUtc>,
+    pub finished_at: Option<DateTimeUtc>,
+    pub duration_us: Option<i64>,
+    pub attempt: i64,
+    pub status_code: Option<i32>,
+    pub error: Option<String>,
+    pub response: Option<Vec<u8>>,
+    pub response_truncated: bool,
+    pub reason: Option<String>,
+    pub missed_first: Option<DateTimeUtc>,
+    pub missed_last: Option<DateTimeUtc>,
+    pub missed_count: Option<i64>,
+    pub hint_id: Option<Uuid>,
+    pub plan_id: Option<Uuid>,
+    pub step: Option<i64>,
+    pub plan_reason: Option<String>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,102 @@
+//! Opens whatever database a URL names: what the scheduler calls at start.
+
+use std::{path::Path, sync::Arc};
+
+use baton_domain::{
+    ids::Chance,
+    ports::Store,
+    services::queue::{Queue, StoreQueue},
+    time::Clock,
+};
+use futures_util::future::BoxFuture;
+
+use crate::{
+    postgres::{self, pool, queue::PostgresQueue, tls::Target},
+    sqlite,
+    start::StartError,
+    store::DbClock,
+};
+
+/// How to open a store.
+#[derive(Clone)]
+pub struct Options {
+    /// The time on SQLite. PostgreSQL has its own.
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+    /// Connections to PostgreSQL for everything but the hot path.
+    pub connections: u32,
+    /// Connections to PostgreSQL for claiming and finishing.
+    pub queue_connections: usize,
+}
+
+impl Options {
+    /// The usual number of connections.
+    pub fn new(clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
+        Self { clock, chance, connections: 10, queue_connections: 4 }
+    }
+}
+
+/// An open store.
+pub struct Opened {
+    pub store: Arc<dyn Store>,
+    pub queue: Arc<dyn Queue>,
+    /// Hears the commits of other processes; to be run beside everything else until the process stops. `None` on
+    /// SQLite, where there are none. Without it waiting is by polling alone.
+    pub listener: Option<BoxFuture<'static, ()>>,
+}
+
+/// Opens `sqlite:PATH` or `postgres://…`.
+pub async fn open(url: &str, options: &Options) -> Result<Opened, StartError> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return open_postgres(url, options).await;
+    }
+    match sqlite_path(url) {
+        Some(path) => open_sqlite(Path::new(path), options).await,
+        None => Err(StartError::Url("neither of both".to_owned())),
+    }
+}
+
+async fn open_sqlite(path: &Path, options: &Options) -> Result<Opened, StartError> {
+    let store: Arc<dyn Store> = Arc::new(sqlite::connect(path, Arc::clone(&options.clock)).await?);
+    let queue = Arc::new(StoreQueue::new(Arc::clone(&store), Arc::clone(&options.chance)));
+    Ok(Opened { store, queue, listener: None })
+}
+
+async fn open_postgres(url: &str, options: &Options) -> Result<Opened, StartError> {
+    let target = Target::parse(url)?;
+    let store = postgres::connect(url, DbClock::Database, options.connections).await?;
+    let wakes = store.wakes.clone();
+    let store: Arc<dyn Store> = Arc::new(store);
+    let general = StoreQueue::new(Arc::clone(&store), Arc::clone(&options.chance));
+    let pool = pool::open(&target, options.queue_connections)?;
+    let queue = Arc::new(PostgresQueue::new(pool, DbClock::Database, general));
+    Ok(Opened { store, queue, listener: Some(Box::pin(postgres::listen::listen(target, wakes))) })
+}
+
+/// The path of `sqlite:PATH` or `sqlite://PATH`; a database in memory would be another one for each connection.
+fn sqlite_path(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    let path = path.split('?').next().unwrap_or_default();
+    (!path.is_empty() && path != ":memory:").then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sqlite_path;
+
+    #[test]
+    fn a_sqlite_url_names_a_file() {
+        let table = [
+            ("sqlite:baton.db", Some("baton.db")),
+            ("sqlite://baton.db", Some("baton.db")),
+            ("sqlite:///var/lib/baton.db?mode=rwc", Some("/var/lib/baton.db")),
+            ("sqlite::memory:", None),
+            ("sqlite:", None),
+            ("mysql://host/db", None),
+        ];
+        for (url, path) in table {
+            assert_eq!(sqlite_path(url), path, "{url}");
+        }
+    }
+}

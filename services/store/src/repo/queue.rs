@@ -1,0 +1,175 @@
+//! The live queue, in the form that serves both databases.
+//!
+//! PostgreSQL claims through [`crate::postgres::claim`] instead; what both leave behind must be the same.
+
+use async_trait::async_trait;
+use baton_domain::{
+    ids::{EndpointId, PlanId, RunId},
+    ports::{Page, QueueRepo, StoreResult},
+    run::{LiveRun, Run, RunStatus, Slot},
+    time::Timestamp,
+};
+use sea_orm::{
+    ActiveValue::NotSet, ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _,
+    QueryOrder as _,
+    sea_query::{Expr, ExprTrait as _},
+};
+
+use crate::{
+    entity::{live_run, run_attempt, run_history},
+    error::store_error,
+    mapping::runs::{attempt_of, attempt_row, history_row, live_of, live_row},
+    repo::rows_of,
+    tx::SqlTx,
+};
+
+/// Rows of `live_runs` that may start at $1: due, and the endpoint free or kept by the row itself. At most one an
+/// endpoint: the row that no better one stands before, a due cadence row being the best. At most $2, earliest first.
+const DUE: &str = "
+    SELECT r.*
+      FROM live_runs r
+      JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
+     WHERE r.status = 'planned'
+       AND r.due_at <= $1
+       AND (s.busy_run_id = r.id
+            OR (s.busy_run_id IS NULL
+                AND NOT EXISTS (
+                    SELECT 1
+                      FROM live_runs b
+                     WHERE b.endpoint_id = r.endpoint_id
+                       AND b.status = 'planned'
+                       AND b.due_at <= $1
+                       AND (CASE WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval')
+                                 THEN 0 ELSE 1 END, b.due_at, b.id)
+                         < (CASE WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
+                                 THEN 0 ELSE 1 END, r.due_at, r.id))))
+     ORDER BY r.due_at, r.id
+     LIMIT $2";
+
+/// Rows of `live_runs` whose lease ended by $1; at most $2.
+const EXPIRED: &str = "
+    SELECT r.*
+      FROM live_runs r
+      JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
+     WHERE r.status = 'running'
+       AND r.lease_until <= $1
+     ORDER BY r.lease_until, r.id
+     LIMIT $2";
+
+/// Other claimers leave out what is locked. The endpoint is locked before the row, as everybody does, so nobody waits
+/// for a row while holding what its owner wants.
+const SKIP_LOCKED: &str = " FOR UPDATE OF s, r SKIP LOCKED";
+
+/// One row: when the earliest waiting row that nothing blocks comes due, and when the earliest lease ends.
+const NEXT_DUE: &str = "
+    SELECT (SELECT r.due_at
+              FROM live_runs r
+              JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
+             WHERE r.status = 'planned'
+               AND (s.busy_run_id IS NULL OR s.busy_run_id = r.id)
+             ORDER BY r.due_at
+             LIMIT 1) AS due_at,
+           (SELECT lease_until
+              FROM live_runs
+             WHERE status = 'running'
+             ORDER BY lease_until
+             LIMIT 1) AS lease_until";
+
+#[derive(FromQueryResult)]
+struct NextDue {
+    due_at: Option<Timestamp>,
+    lease_until: Option<Timestamp>,
+}
+
+#[async_trait]
+impl QueueRepo for SqlTx {
+    async fn enqueue(&mut self, rows: &[LiveRun]) -> StoreResult<()> {
+        self.insert::<live_run::Entity>(rows.iter().map(live_row).collect()).await
+    }
+
+    async fn due_runs(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>> {
+        self.take_rows(DUE, limit).await
+    }
+
+    async fn expired_leases(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>> {
+        self.take_rows(EXPIRED, limit).await
+    }
+
+    async fn next_due(&mut self) -> StoreResult<Option<Timestamp>> {
+        let found: Vec<NextDue> = self.rows(NEXT_DUE, Vec::new()).await?;
+        Ok(found.into_iter().flat_map(|next| [next.due_at, next.lease_until]).flatten().min())
+    }
+
+    async fn live_runs(&mut self, ids: &[RunId]) -> StoreResult<Vec<LiveRun>> {
+        let wanted = live_run::Entity::find().filter(live_run::Column::Id.is_in(ids.iter().map(|id| id.0)));
+        let found = wanted.order_by_asc(live_run::Column::Id).all(&self.db).await;
+        found.map_err(store_error)?.into_iter().map(live_of).collect()
+    }
+
+    async fn waiting_extras(&mut self, ids: &[EndpointId]) -> StoreResult<Vec<LiveRun>> {
+        let found = live_run::Entity::find()
+            .filter(live_run::Column::EndpointId.is_in(ids.iter().map(|id| id.0)))
+            .filter(live_run::Column::Slot.eq(Slot::Extra.as_str()))
+            .filter(live_run::Column::Status.eq(RunStatus::Planned.as_str()))
+            .order_by_asc(live_run::Column::Id)
+            .all(&self.db)
+            .await;
+        found.map_err(store_error)?.into_iter().map(live_of).collect()
+    }
+
+    async fn live_runs_of_plan(&mut self, plan: PlanId) -> StoreResult<Vec<LiveRun>> {
+        let of_plan = live_run::Entity::find().filter(live_run::Column::PlanId.eq(plan.0));
+        let found = of_plan.order_by_asc(live_run::Column::Id).all(&self.db).await;
+        found.map_err(store_error)?.into_iter().map(live_of).collect()
+    }
+
+    async fn update_live(&mut self, rows: &[LiveRun]) -> StoreResult<()> {
+        // A plan row that its endpoint's save took out comes back as taken.
+        self.upsert::<live_run::Entity>(rows.iter().map(live_row).collect()).await
+    }
+
+    async fn extend_leases(&mut self, leases: &[(RunId, i64)], until: Timestamp) -> StoreResult<Vec<RunId>> {
+        let claims = leases.iter().map(|(id, fence)| Expr::tuple([Expr::value(id.0), Expr::value(*fence)]));
+        let key = Expr::tuple([Expr::col(live_run::Column::Id), Expr::col(live_run::Column::Fence)]);
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let held = live_run::Entity::update_many()
+            .col_expr(live_run::Column::LeaseUntil, Expr::value(until))
+            .filter(key.is_in(claims))
+            .filter(live_run::Column::Status.eq(RunStatus::Running.as_str()))
+            .exec_with_returning(&self.db)
+            .await;
+        Ok(held.map_err(store_error)?.into_iter().map(|row| RunId(row.id)).collect())
+    }
+
+    async fn move_to_history(&mut self, runs: &[Run]) -> StoreResult<()> {
+        let ids = runs.iter().map(|run| run.id.0);
+        let waiting = live_run::Entity::delete_many().filter(live_run::Column::Id.is_in(ids));
+        waiting.exec(&self.db).await.map_err(store_error)?;
+        self.insert::<run_history::Entity>(runs.iter().map(history_row).collect()).await
+    }
+
+    async fn keep_attempt(&mut self, run: &Run) -> StoreResult<()> {
+        let mut row = attempt_row(run).into_active_model();
+        row.id = NotSet;
+        self.insert::<run_attempt::Entity>(vec![row]).await
+    }
+
+    async fn list_attempts(&mut self, id: RunId) -> StoreResult<Vec<Run>> {
+        let of_run = run_attempt::Entity::find().filter(run_attempt::Column::RunId.eq(id.0));
+        let found = of_run.order_by_asc(run_attempt::Column::Id).all(&self.db).await;
+        found.map_err(store_error)?.into_iter().map(attempt_of).collect()
+    }
+}
+
+impl SqlTx {
+    /// Rows that a query on (now, limit) over `r` and `s` finds, locked.
+    async fn take_rows(&self, sql: &str, limit: usize) -> StoreResult<Vec<LiveRun>> {
+        let sql = if self.is_postgres() { format!("{sql}{SKIP_LOCKED}") } else { sql.to_owned() };
+        let limit = i64::try_from(rows_of(Page::first(limit))).unwrap_or(i64::MAX);
+        let found: Vec<live_run::Model> = self.rows(sql, vec![self.time().into(), limit.into()]).await?;
+        found.into_iter().map(live_of).collect()
+    }
+}
+

@@ -1,0 +1,175 @@
+//! Runs, live and over.
+//!
+//! Every read covers queue and history in one statement: two would skip or repeat a run that is being moved.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use baton_domain::{
+    ids::{EndpointId, RunId, UserId},
+    ports::{Page, RunFilter, RunsRepo, StoreResult},
+    run::Run,
+    time::Timestamp,
+};
+use sea_orm::{FromQueryResult, Value, prelude::Uuid};
+
+use crate::{entity::run_history, mapping::runs::run_of, tx::SqlTx};
+
+/// The columns that queue and history share, in the order of [`run_history::Model`], without the response.
+const COLUMNS: &str = "id, endpoint_id, job_id, user_id, status, source, cause, clamped_from_us, clamped_from_at,
+    planned_at, due_at, started_at, finished_at, duration_us, attempt, status_code, error, response_truncated, reason,
+    missed_first, missed_last, missed_count, hint_id, plan_id, step, plan_reason";
+
+/// Both tables; the order of the arms does not matter.
+const TABLES: [&str; 2] = ["live_runs", "run_history"];
+
+/// The last $1 runs of one endpoint that started, newest first, with $2 bytes of their responses.
+const RECENT_OF_ONE: &str = "
+    SELECT {columns}, SUBSTR(response, 1, CAST($2 AS INTEGER)) AS response
+      FROM (SELECT * FROM (SELECT {columns}, response FROM live_runs
+                            WHERE endpoint_id = {endpoint} AND started_at IS NOT NULL
+                            ORDER BY started_at DESC, id DESC LIMIT $1) live
+             UNION ALL
+            SELECT * FROM (SELECT {columns}, response FROM run_history
+                            WHERE endpoint_id = {endpoint} AND started_at IS NOT NULL
+                            ORDER BY started_at DESC, id DESC LIMIT $1) ended) one
+     ORDER BY started_at DESC, id DESC
+     LIMIT $1";
+
+/// The same for each endpoint of `{ids}`, in one statement. SQLite has no LATERAL, and a round trip costs it nothing.
+const RECENT_OF_EACH: &str = "
+    SELECT r.*
+      FROM UNNEST(ARRAY[{ids}]::uuid[]) AS e (id)
+     CROSS JOIN LATERAL ({of_one}) r
+     ORDER BY e.id, r.started_at DESC, r.id DESC";
+
+/// One row for each endpoint of `{ids}` with a start at or after $1.
+const STARTS: &str = "
+    SELECT endpoint_id, COUNT(*) AS starts
+      FROM (SELECT endpoint_id FROM live_runs WHERE endpoint_id IN ({ids}) AND started_at >= $1
+             UNION ALL
+            SELECT endpoint_id FROM run_history WHERE endpoint_id IN ({ids}) AND started_at >= $1) started
+     GROUP BY endpoint_id";
+
+#[derive(FromQueryResult)]
+struct Starts {
+    endpoint_id: Uuid,
+    starts: i64,
+}
+
+#[async_trait]
+impl RunsRepo for SqlTx {
+    async fn list_runs(&mut self, filter: &RunFilter, page: Page) -> StoreResult<Vec<Run>> {
+        let mut conditions = Conditions::of(filter);
+        if let Some(after) = page.after {
+            conditions.and("id < ", after);
+        }
+        self.find_runs(conditions, page.limit).await
+    }
+
+    async fn get_run_details(&mut self, user: &UserId, id: RunId) -> StoreResult<Option<Run>> {
+        let mut conditions = Conditions::of(&RunFilter::of_user(user.clone()));
+        conditions.and("id = ", id.0);
+        Ok(self.find_runs(conditions, 1).await?.pop())
+    }
+
+    async fn recent_runs(&mut self, ids: &[EndpointId], limit: usize, response_bytes: usize) -> StoreResult<Vec<Run>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found: Vec<run_history::Model> = Vec::new();
+        if self.is_postgres() {
+            let mut values = vec![number(limit), number(response_bytes)];
+            let ids = bind_all(&mut values, ids);
+            let sql = RECENT_OF_EACH.replace("{ids}", &ids).replace("{of_one}", &recent_of_one("e.id"));
+            found = self.rows(sql, values).await?;
+        } else {
+            let sql = recent_of_one("$3");
+            for id in ids {
+                let values = vec![number(limit), number(response_bytes), id.0.into()];
+                found.extend(self.rows::<run_history::Model>(&sql, values).await?);
+            }
+        }
+        found.into_iter().map(run_of).collect()
+    }
+
+    async fn count_starts(&mut self, ids: &[EndpointId], since: Timestamp) -> StoreResult<BTreeMap<EndpointId, u32>> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut values = vec![since.into()];
+        let sql = STARTS.replace("{ids}", &bind_all(&mut values, ids));
+        let found: Vec<Starts> = self.rows(sql, values).await?;
+        let count = |row: Starts| (EndpointId(row.endpoint_id), u32::try_from(row.starts).unwrap_or(u32::MAX));
+        Ok(found.into_iter().map(count).collect())
+    }
+}
+
+impl SqlTx {
+    /// By descending id. The conditions go into both arms, and so does the limit: neither sorts more than it gives.
+    async fn find_runs(&self, conditions: Conditions, limit: usize) -> StoreResult<Vec<Run>> {
+        let Conditions { text, mut values } = conditions;
+        values.push(number(limit));
+        let last = values.len();
+        let arms = TABLES.map(|table| {
+            format!(
+                "SELECT * FROM (SELECT {COLUMNS}, response FROM {table} WHERE {text} ORDER BY id DESC LIMIT ${last}) {table}_arm"
+            )
+        });
+        let sql = format!("{} ORDER BY id DESC LIMIT ${last}", arms.join(" UNION ALL "));
+        let found: Vec<run_history::Model> = self.rows(sql, values).await?;
+        found.into_iter().map(run_of).collect()
+    }
+}
+
+/// Conditions joined by AND, with the parameters they name.
+struct Conditions {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn of(filter: &RunFilter) -> Self {
+        let mut conditions =
+            Self { text: "user_id = $1".to_owned(), values: vec![filter.user_id.0.as_str().into()] };
+        conditions.and_some("job_id = ", filter.job_id.map(|job| job.0));
+        conditions.and_some("endpoint_id = ", filter.endpoint_id.map(|endpoint| endpoint.0));
+        conditions.and_some("source = ", filter.source.as_ref().map(|source| source.as_str()));
+        conditions.and_some("plan_id = ", filter.plan_id.map(|plan| plan.0));
+        conditions.and_some("planned_at >= ", filter.from);
+        conditions.and_some("planned_at < ", filter.to);
+        if !filter.statuses.is_empty() {
+            let words = filter.statuses.iter().map(|status| format!("'{}'", status.as_str()));
+            conditions.text += &format!(" AND status IN ({})", words.collect::<Vec<_>>().join(", "));
+        }
+        conditions
+    }
+
+    fn and(&mut self, condition: &str, value: impl Into<Value>) {
+        self.values.push(value.into());
+        self.text += &format!(" AND {condition}${}", self.values.len());
+    }
+
+    fn and_some(&mut self, condition: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.and(condition, value);
+        }
+    }
+}
+
+fn recent_of_one(endpoint: &str) -> String {
+    RECENT_OF_ONE.replace("{columns}", COLUMNS).replace("{endpoint}", endpoint)
+}
+
+fn number(count: usize) -> Value {
+    i64::try_from(count).unwrap_or(i64::MAX).into()
+}
+
+/// Adds the ids to the parameters and returns the list that names them.
+fn bind_all(values: &mut Vec<Value>, ids: &[EndpointId]) -> String {
+    let first = values.len() + 1;
+    values.extend(ids.iter().map(|id| Value::from(id.0)));
+    let names: Vec<String> = (first..=values.len()).map(|position| format!("${position}")).collect();
+    names.join(", ")
+}
+

@@ -1,0 +1,76 @@
+//! SQLite in a file: WAL, one writer, a few readers, migrated at start, served by one process at a time.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use baton_domain::time::Clock;
+use baton_migrations::{SchemaState, migrate_up, schema_state};
+use sea_orm::{
+    DatabaseConnection, SqlxSqliteConnector,
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{
+    start::{StartError, require_current},
+    store::{DbClock, SqlStore},
+    wakes::Wakes,
+};
+
+/// How long a writer from outside this process, such as a backup, may keep the database locked.
+const BUSY: Duration = Duration::from_secs(5);
+/// How long a transaction waits for the writer before the store counts as unavailable.
+const ACQUIRE: Duration = Duration::from_secs(10);
+const READERS: u32 = 4;
+
+/// Opens the file, creating and migrating it as needed, and holds it against other serving processes.
+pub async fn connect(path: &Path, clock: Arc<dyn Clock>) -> Result<SqlStore, StartError> {
+    let serving = lock(path)?;
+    let writer = pool(options(path).create_if_missing(true), 1).await?;
+    match schema_state(&writer).await.map_err(|error| StartError::Unreachable(error.to_string()))? {
+        SchemaState::Behind(_) => {
+            migrate_up(&writer).await.map_err(|error| StartError::Migration(error.to_string()))?;
+        }
+        other => require_current(other)?,
+    }
+    let reader = pool(options(path).read_only(true), READERS).await?;
+    Ok(SqlStore { writer, reader, clock: DbClock::Injected(clock), wakes: Wakes::default(), _serving: Some(serving) })
+}
+
+/// Takes the lock file beside the database. The lock goes with the process, the file may stay.
+fn lock(path: &Path) -> Result<File, StartError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let unreachable = |error: std::io::Error| StartError::Unreachable(format!("{}: {error}", path.display()));
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(PathBuf::from(name)).map_err(unreachable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::Locked { path: path.display().to_string() }),
+        Err(TryLockError::Error(error)) => Err(unreachable(error)),
+    }
+}
+
+/// Every accepted write is on disk when it is answered.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+}
+
+async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<DatabaseConnection, StartError> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await
+        .map_err(|error| StartError::Unreachable(error.to_string()))?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
