@@ -20,7 +20,7 @@ fn broken(column: &str, detail: impl Display) -> StoreError {
 }
 
 /// A duration from whole microseconds.
-fn duration(column: &str, stored: i64) -> StoreResult<Duration> {
+pub fn duration(column: &str, stored: i64) -> StoreResult<Duration> {
     u64::try_from(stored).map(Duration::from_micros).map_err(|_| broken(column, format!("negative duration {stored}")))
 }
 
@@ -33,7 +33,7 @@ fn micros_opt(duration: Option<Duration>) -> Option<i64> {
 }
 
 /// A number of a narrower type than its column.
-fn number<T: TryFrom<i64>>(column: &str, stored: i64) -> StoreResult<T> {
+pub fn number<T: TryFrom<i64>>(column: &str, stored: i64) -> StoreResult<T> {
     T::try_from(stored).map_err(|_| broken(column, format!("{stored} is out of range")))
 }
 
@@ -55,6 +55,3 @@ fn together<A, B>(columns: &str, first: Option<A>, second: Option<B>) -> StoreRe
 fn words(column: &str, stored: serde_json::Value) -> StoreResult<Vec<String>> {
     serde_json::from_value(stored).map_err(|error| broken(column, error))
 }
-
-#[cfg(test)]
-mod tests;

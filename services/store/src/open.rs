@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use baton_domain::{
     ids::Chance,
     ports::Store,
-    services::queue::{Queue, StoreQueue},
+    services::{Queue, StoreQueue},
     time::Clock,
 };
 use futures_util::future::BoxFuture;

@@ -8,7 +8,7 @@ pub mod claim;
 pub mod listen;
 pub mod pool;
 pub mod queue;
-mod tls;
+pub mod tls;
 
 use std::time::Duration;
 

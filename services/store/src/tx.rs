@@ -10,7 +10,7 @@ use baton_domain::{
     time::Timestamp,
 };
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ConnectionTrait as _, DatabaseTransaction, DbBackend, EntityTrait,
+    ActiveModelTrait, ConnectionTrait as _, DatabaseTransaction, DbBackend, EntityTrait,
     FromQueryResult, IntoActiveModel, Iterable as _, PrimaryKeyToColumn as _, Statement, Value,
     sea_query::{IntoIden as _, OnConflict},
 };

@@ -16,8 +16,8 @@ const LANES: u64 = 64;
 
 /// Builds a row of one of the three tables: the columns named, and those of the run.
 macro_rules! run_row {
-    ($model:path, $run:expr, { $($column:ident: $value:expr),* $(,)? }) => {
-        $model {
+    ($table:ident, $run:expr, { $($column:ident: $value:expr),* $(,)? }) => {
+        $table::Model {
             $($column: $value,)*
             endpoint_id: $run.endpoint_id.0,
             job_id: $run.job_id.map(|job| job.0),
@@ -82,7 +82,7 @@ macro_rules! run_from {
 }
 
 pub fn live_row(live: &LiveRun) -> live_run::Model {
-    run_row!(live_run::Model, live.run, {
+    run_row!(live_run, live.run, {
         id: live.run.id.0,
         slot: live.slot.as_str().to_owned(),
         lane: lane(&live.run.user_id),
@@ -107,7 +107,7 @@ pub fn live_of(row: live_run::Model) -> StoreResult<LiveRun> {
 }
 
 pub fn history_row(run: &Run) -> run_history::Model {
-    run_row!(run_history::Model, run, { id: run.id.0 })
+    run_row!(run_history, run, { id: run.id.0 })
 }
 
 /// Also for rows of the queue that were read with the history's columns.
@@ -117,7 +117,7 @@ pub fn run_of(row: run_history::Model) -> StoreResult<Run> {
 
 /// The `id` is the database's to give.
 pub fn attempt_row(run: &Run) -> run_attempt::Model {
-    run_row!(run_attempt::Model, run, { id: 0, run_id: run.id.0 })
+    run_row!(run_attempt, run, { id: 0, run_id: run.id.0 })
 }
 
 pub fn attempt_of(row: run_attempt::Model) -> StoreResult<Run> {

@@ -1,0 +1,124 @@
+//! When to look for due runs, and how many to take.
+
+use std::time::Duration;
+
+use baton_domain::{
+    schedule::FinishedRun,
+    services::{Claim, Claims},
+};
+use futures_core::stream::BoxStream;
+use futures_util::StreamExt as _;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::Engine;
+
+/// How long to wait after a claim that failed, doubled with each failure in a row up to the second.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LAST_RETRY: Duration = Duration::from_secs(2);
+/// What is due but held by another engine at this moment is looked at again after this.
+const CONTENDED: Duration = Duration::from_millis(20);
+
+/// What to do after a claim.
+enum Then {
+    AtOnce,
+    /// Wait for a wake, but no longer than this.
+    Within(Duration),
+    /// Wait this long, whatever wakes.
+    Retry(Duration),
+}
+
+impl Engine {
+    /// Claims and launches until `stop`.
+    pub(crate) async fn claim_until(
+        &self,
+        mut wakes: BoxStream<'static, ()>,
+        ended: mpsc::Sender<FinishedRun>,
+        stop: &CancellationToken,
+    ) {
+        let mut retry = FIRST_RETRY;
+        let mut recovered = Instant::now();
+        while !stop.is_cancelled() {
+            let ready = async {
+                self.flights.one_free().await;
+                self.flights.reports_flow().await;
+            };
+            if stop.run_until_cancelled(ready).await.is_none() {
+                return;
+            }
+            let then = self.claim_once(&ended, &mut recovered, &mut retry).await;
+            let waiting = async {
+                match then {
+                    Then::AtOnce => {}
+                    Then::Retry(wait) => tokio::time::sleep(wait).await,
+                    Then::Within(wait) => drop(tokio::time::timeout(wait, wakes.next()).await),
+                }
+            };
+            stop.run_until_cancelled(waiting).await;
+        }
+    }
+
+    async fn claim_once(
+        &self,
+        ended: &mpsc::Sender<FinishedRun>,
+        recovered: &mut Instant,
+        retry: &mut Duration,
+    ) -> Then {
+        let limit = self.config.claim_batch.min(self.flights.free()).max(1);
+        let claim = Claim {
+            owner: self.config.owner.clone(),
+            lease: self.config.lease,
+            limit,
+        };
+        let claims = match self.queue.claim_due(&claim).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::warn!(%error, "due runs could not be claimed");
+                let wait = *retry;
+                *retry = (wait * 2).min(LAST_RETRY);
+                return Then::Retry(wait);
+            }
+        };
+        *retry = FIRST_RETRY;
+        let overdue = claims.next_due_in == Some(Duration::ZERO);
+        let Claims { runs, next_due_in } = claims;
+        let taken = runs.len();
+        for claimed in runs {
+            self.launch(claimed, ended).await;
+        }
+        if taken == limit && recovered.elapsed() < self.config.lease / 3 {
+            return Then::AtOnce;
+        }
+        if overdue || recovered.elapsed() >= self.config.lease / 3 {
+            *recovered = Instant::now();
+            if self.recover_lost().await || taken > 0 {
+                return Then::AtOnce;
+            }
+        }
+        let wait = if overdue {
+            CONTENDED
+        } else {
+            next_due_in.unwrap_or(self.config.poll).min(self.config.poll)
+        };
+        Then::Within(wait)
+    }
+
+    /// Takes back runs of engines that fell silent. True when there were any. This engine's own leases are renewed
+    /// first: after an outage they may have run out although their calls are still in the air.
+    async fn recover_lost(&self) -> bool {
+        if !self.renew().await {
+            return false;
+        }
+        match self.queue.recover_lost(self.config.claim_batch).await {
+            Ok(0) => false,
+            Ok(count) => {
+                tracing::warn!(count, "took back runs whose lease ran out");
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "lost runs could not be taken back");
+                false
+            }
+        }
+    }
+}

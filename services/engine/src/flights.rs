@@ -1,0 +1,204 @@
+//! Runs in the air: how many may fly, which leases must be kept alive, and the calls themselves.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use baton_domain::{
+    call::{CallOutcome, Dispatcher, HttpCall},
+    ids::RunId,
+    schedule::FinishedRun,
+    services::ClaimedRun,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    time::MissedTickBehavior,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
+
+use crate::{Engine, metrics::Metrics};
+
+/// What is in the air, until its end is on record.
+pub(crate) struct Flights {
+    slots: Arc<Semaphore>,
+    capacity: usize,
+    leases: Mutex<HashMap<RunId, i64>>,
+    calls: TaskTracker,
+    /// True while ends of runs wait for the database: they go before any claim.
+    stalled: watch::Sender<bool>,
+}
+
+impl Flights {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(capacity)),
+            capacity,
+            leases: Mutex::default(),
+            calls: TaskTracker::new(),
+            stalled: watch::Sender::new(false),
+        }
+    }
+
+    /// How many more may start.
+    pub(crate) fn free(&self) -> usize {
+        self.slots.available_permits()
+    }
+
+    /// Returns once at least one more may start.
+    pub(crate) async fn one_free(&self) {
+        // The semaphore is never closed; the permit goes straight back.
+        drop(self.slots.acquire().await);
+    }
+
+    pub(crate) fn set_stalled(&self, stalled: bool) {
+        self.stalled.send_replace(stalled);
+    }
+
+    /// Returns once no end of a run waits for the database.
+    pub(crate) async fn reports_flow(&self) {
+        // The sender lives as long as this does, so waiting cannot fail.
+        drop(self.stalled.subscribe().wait_for(|stalled| !stalled).await);
+    }
+
+    pub(crate) async fn all_landed(&self) {
+        self.calls.close();
+        self.calls.wait().await;
+    }
+
+    /// The end of these runs is on record: their leases need no care any more.
+    pub(crate) fn forget(&self, reports: &[FinishedRun]) {
+        let mut leases = self.lock();
+        for report in reports {
+            leases.remove(&report.run_id);
+        }
+    }
+
+    fn leases(&self) -> Vec<(RunId, i64)> {
+        self.lock().iter().map(|(id, fence)| (*id, *fence)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, i64>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine {
+    /// Starts the call of a claimed run. Its end goes to `ended`, with the slot freed before.
+    pub(crate) async fn launch(&self, claimed: ClaimedRun, ended: &mpsc::Sender<FinishedRun>) {
+        let Ok(slot) = Arc::clone(&self.flights.slots).acquire_owned().await else {
+            return;
+        };
+        self.flights.lock().insert(claimed.run.id, claimed.fence);
+        self.metrics.started(&claimed.run);
+        let span = tracing::info_span!(
+            "run.execute",
+            run_id = %claimed.run.id,
+            endpoint_id = %claimed.run.endpoint_id,
+            source = claimed.run.source.as_str(),
+            cause = claimed.run.cause.as_str(),
+            attempt = claimed.run.attempt,
+        );
+        let flight = Flight {
+            dispatcher: Arc::clone(&self.dispatcher),
+            metrics: Arc::clone(&self.metrics),
+            ended: ended.clone(),
+            claimed,
+            slot,
+        };
+        self.flights.calls.spawn(flight.fly().instrument(span));
+    }
+
+    /// Keeps the leases alive, every third of their length, until `landed`.
+    pub(crate) async fn renew_until(&self, landed: &CancellationToken) {
+        let mut ticks = tokio::time::interval(self.config.lease / 3);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while landed.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.renew().await;
+            self.metrics.in_flight(self.flights.capacity - self.flights.free());
+        }
+    }
+
+    /// Renews every lease held. False when the store could not be asked.
+    pub(crate) async fn renew(&self) -> bool {
+        let leases = self.flights.leases();
+        if leases.is_empty() {
+            return true;
+        }
+        match self.queue.renew(&leases, self.config.lease).await {
+            Ok(held) => {
+                // A run that ended while the leases were renewed is missing without being lost.
+                let lost = self
+                    .flights
+                    .leases()
+                    .iter()
+                    .filter(|(id, _)| !held.contains(id))
+                    .count();
+                let lost = lost.min(leases.len() - held.len());
+                if lost > 0 {
+                    self.metrics.lost(lost);
+                    tracing::warn!(lost, "leases were lost; the ends of these runs will be refused");
+                }
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, leases = leases.len(), "leases could not be renewed");
+                false
+            }
+        }
+    }
+}
+
+/// One call under way.
+struct Flight {
+    dispatcher: Arc<dyn Dispatcher>,
+    metrics: Arc<Metrics>,
+    ended: mpsc::Sender<FinishedRun>,
+    claimed: ClaimedRun,
+    slot: OwnedSemaphorePermit,
+}
+
+impl Flight {
+    async fn fly(self) {
+        let Self {
+            dispatcher,
+            metrics,
+            ended,
+            claimed,
+            slot,
+        } = self;
+        let outcome = dispatcher.call(call_of(&claimed)).await;
+        tell(&claimed, &outcome);
+        metrics.ended(&claimed.run, &outcome);
+        let report = FinishedRun {
+            run_id: claimed.run.id,
+            endpoint_id: claimed.run.endpoint_id,
+            plan_id: claimed.run.plan_id,
+            fence: claimed.fence,
+            outcome,
+        };
+        // The reporter outlives every flight, so this only fails when the engine was dropped.
+        drop(ended.send(report).await);
+        drop(slot);
+    }
+}
+
+fn call_of(claimed: &ClaimedRun) -> HttpCall {
+    HttpCall {
+        run_id: claimed.run.id,
+        attempt: claimed.run.attempt,
+        request: Arc::clone(&claimed.request),
+        timeout: claimed.timeout,
+        max_response_bytes: usize::try_from(claimed.max_response_bytes).unwrap_or(usize::MAX),
+    }
+}
+
+fn tell(claimed: &ClaimedRun, outcome: &CallOutcome) {
+    let (run, code) = (&claimed.run, outcome.status_code);
+    if outcome.is_success() {
+        tracing::debug!(run_id = %run.id, ?code, "run succeeded");
+    } else {
+        tracing::info!(run_id = %run.id, endpoint_id = %run.endpoint_id, ?code, error = outcome.error_text(), "call failed");
+    }
+}

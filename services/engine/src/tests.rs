@@ -1,0 +1,308 @@
+//! The engine over the in-memory store, in virtual time: tokio's paused clock is the store's clock.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use baton_domain::{
+    call::{CallOutcome, Dispatcher, HttpCall},
+    error::{Error, StoreError},
+    fixtures::{MemoryStore, SeededChance, contract::World},
+    ids::{RunId, UserId},
+    limits::PlanLimits,
+    ports::{Page, RunFilter, Store, Topic},
+    run::{Run, RunStatus},
+    schedule::{FinishedRun, Settled},
+    services::{Claim, Claims, EndpointDraft, Idempotency, Queue, RunRequest, Services, StoreQueue},
+    time::{Clock, Timestamp, after, elapsed},
+};
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Engine, EngineConfig};
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Tokio's clock, paused or not, as the store's.
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        after(World::start(), self.0.elapsed())
+    }
+}
+
+/// Answers 200 after a while, and remembers who was called how often.
+struct SlowEndpoint {
+    takes: Duration,
+    calls: Mutex<BTreeMap<RunId, usize>>,
+}
+
+#[async_trait]
+impl Dispatcher for SlowEndpoint {
+    async fn call(&self, call: HttpCall) -> CallOutcome {
+        *self.calls.lock().unwrap().entry(call.run_id).or_default() += 1;
+        tokio::time::sleep(self.takes).await;
+        CallOutcome {
+            duration: self.takes,
+            status_code: Some(200),
+            ..CallOutcome::default()
+        }
+    }
+}
+
+/// A queue whose database goes away and comes back, and which counts claims.
+struct Unsteady {
+    inner: StoreQueue,
+    down: AtomicBool,
+    claims: AtomicUsize,
+}
+
+impl Unsteady {
+    fn gate(&self) -> Result<(), Error> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("down".to_owned()).into());
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Queue for Unsteady {
+    async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
+        self.gate()?;
+        self.claims.fetch_add(1, Ordering::SeqCst);
+        self.inner.claim_due(claim).await
+    }
+
+    async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
+        self.gate()?;
+        self.inner.renew(leases, lease).await
+    }
+
+    async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
+        self.gate()?;
+        self.inner.finish_runs(finished).await
+    }
+
+    async fn recover_lost(&self, limit: usize) -> Result<usize, Error> {
+        self.gate()?;
+        self.inner.recover_lost(limit).await
+    }
+}
+
+struct Stage {
+    store: Arc<dyn Store>,
+    queue: Arc<Unsteady>,
+    services: Services,
+    endpoint: Arc<SlowEndpoint>,
+    user: UserId,
+}
+
+impl Stage {
+    fn new(takes: Duration) -> Self {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(TokioClock(Instant::now()))));
+        let chance = Arc::new(SeededChance::new(3));
+        let inner = StoreQueue::new(Arc::clone(&store), chance.clone());
+        let queue = Unsteady {
+            inner,
+            down: AtomicBool::new(false),
+            claims: AtomicUsize::new(0),
+        };
+        let services = Services::new(Arc::clone(&store), chance, PlanLimits::default());
+        let endpoint = Arc::new(SlowEndpoint {
+            takes,
+            calls: Mutex::default(),
+        });
+        Self {
+            store,
+            queue: Arc::new(queue),
+            services,
+            endpoint,
+            user: UserId("ada".to_owned()),
+        }
+    }
+
+    async fn every(&self, interval: Option<Duration>) -> baton_domain::ids::EndpointId {
+        let draft = EndpointDraft {
+            name: "endpoint".to_owned(),
+            method: "POST".to_owned(),
+            url: "http://shop.example/".to_owned(),
+            interval,
+            ..EndpointDraft::default()
+        };
+        let once = Idempotency {
+            method: "Test",
+            request_id: String::new(),
+            digest: String::new(),
+        };
+        self.services
+            .create_endpoint(&self.user, None, &draft, &once)
+            .await
+            .unwrap()
+            .endpoint
+            .id
+    }
+
+    /// A running engine and the token that stops it.
+    fn engine(&self, owner: &str) -> (JoinHandle<()>, CancellationToken) {
+        let stop = CancellationToken::new();
+        let engine = Engine::new(self.queue.clone(), self.endpoint.clone(), EngineConfig::named(owner));
+        let running = tokio::spawn(engine.run(self.store.wakes(Topic::Queue), stop.clone()));
+        (running, stop)
+    }
+
+    async fn runs(&self, status: RunStatus) -> Vec<Run> {
+        let filter = RunFilter {
+            statuses: vec![status],
+            ..RunFilter::of_user(self.user.clone())
+        };
+        self.services
+            .list_runs(&filter, Page::first(1_000))
+            .await
+            .unwrap()
+            .items
+    }
+
+    fn most_calls_of_one_run(&self) -> usize {
+        self.endpoint
+            .calls
+            .lock()
+            .unwrap()
+            .values()
+            .copied()
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_occurrence_starts_on_time_and_never_early() {
+    let stage = Stage::new(secs(2));
+    stage.every(Some(secs(60))).await;
+    let (running, stop) = stage.engine("one");
+    tokio::time::sleep(secs(630)).await;
+    stop.cancel();
+    running.await.unwrap();
+    let runs = stage.runs(RunStatus::Succeeded).await;
+    assert_eq!(runs.len(), 10);
+    for run in runs {
+        let late = run.started_at.unwrap() - run.planned_at;
+        assert!((0..=5_000).contains(&late.num_microseconds().unwrap()), "{late:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submitted_run_wakes_a_sleeping_engine() {
+    let stage = Stage::new(secs(1));
+    let endpoint = stage.every(None).await;
+    let (running, stop) = stage.engine("one");
+    tokio::time::sleep(secs(7)).await;
+    let once = Idempotency {
+        method: "Test",
+        request_id: String::new(),
+        digest: String::new(),
+    };
+    let request = RunRequest {
+        endpoint_id: endpoint,
+        planned_at: None,
+    };
+    let submitted = stage.services.submit_run(&stage.user, request, &once).await.unwrap();
+    tokio::time::sleep(secs(2)).await;
+    stop.cancel();
+    running.await.unwrap();
+    let run = stage.services.get_run(&stage.user, submitted.id).await.unwrap();
+    assert_eq!(run.status, RunStatus::Succeeded);
+    assert!(elapsed(run.planned_at, run.started_at.unwrap()) < Duration::from_millis(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_longer_than_the_lease_are_not_started_twice() {
+    let stage = Stage::new(secs(70));
+    for _ in 0..10 {
+        stage.every(Some(secs(300))).await;
+    }
+    let engines = ["one", "two"].map(|owner| stage.engine(owner));
+    tokio::time::sleep(secs(400)).await;
+    for (running, stop) in engines {
+        stop.cancel();
+        running.await.unwrap();
+    }
+    assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 10);
+    assert_eq!(stage.most_calls_of_one_run(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_runs_of_a_dead_engine_are_taken_over_after_the_lease() {
+    let stage = Stage::new(secs(30));
+    stage.every(Some(secs(300))).await;
+    let (dead, _) = stage.engine("dead");
+    tokio::time::sleep(secs(301)).await;
+    assert_eq!(stage.runs(RunStatus::Running).await.len(), 1);
+    dead.abort();
+    let (running, stop) = stage.engine("alive");
+    tokio::time::sleep(secs(17)).await;
+    let taken = stage.runs(RunStatus::Running).await;
+    assert_eq!(taken.len(), 1, "running elsewhere within lease + 2 s");
+    assert!(taken[0].started_at.unwrap() > after(World::start(), secs(301)));
+    tokio::time::sleep(secs(40)).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 1);
+    assert_eq!(stage.most_calls_of_one_run(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_wait_out_an_outage_and_are_recorded_once() {
+    let stage = Stage::new(secs(5));
+    for _ in 0..3 {
+        stage.every(Some(secs(600))).await;
+    }
+    let (running, stop) = stage.engine("one");
+    tokio::time::sleep(secs(602)).await;
+    stage.queue.down.store(true, Ordering::SeqCst);
+    tokio::time::sleep(secs(60)).await;
+    assert_eq!(
+        stage.runs(RunStatus::Running).await.len(),
+        3,
+        "the ends could not be recorded"
+    );
+    stage.queue.down.store(false, Ordering::SeqCst);
+    tokio::time::sleep(secs(10)).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 3);
+    assert_eq!(stage.most_calls_of_one_run(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_lets_what_is_in_the_air_land() {
+    let stage = Stage::new(secs(20));
+    stage.every(Some(secs(60))).await;
+    let (running, stop) = stage.engine("one");
+    tokio::time::sleep(secs(61)).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 1);
+    assert_eq!(stage.runs(RunStatus::Running).await.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_engine_hardly_asks() {
+    let stage = Stage::new(secs(1));
+    stage.every(None).await;
+    let (running, stop) = stage.engine("one");
+    tokio::time::sleep(secs(600)).await;
+    stop.cancel();
+    running.await.unwrap();
+    let claims = stage.queue.claims.load(Ordering::SeqCst);
+    assert!((1..=125).contains(&claims), "{claims} claims in ten idle minutes");
+}

@@ -1,0 +1,169 @@
+//! The claim in one statement: what `Schedule::claim` of the domain does, for a batch, in one round trip.
+//!
+//! The domain's transition stays the one that counts: a contract test claims the same rows both ways and compares all
+//! that is left behind.
+
+use baton_domain::{
+    ports::StoreResult,
+    run::LiveRun,
+    services::ClaimedRun,
+};
+use std::sync::Arc;
+use tokio_postgres::Row;
+
+use crate::{
+    entity::live_run,
+    error::postgres_error,
+    mapping::{
+        duration, number,
+        endpoints::request_of,
+        runs::live_of,
+    },
+};
+
+/// Claims up to $2 due rows for $3 with a lease of $4 microseconds, at $1 or, when that is NULL, by the database's clock.
+/// Returns the rows of `live_runs` as they are now, each with its endpoint's request; earliest due first.
+///
+/// `due` locks the endpoint before the row, as everybody does, and leaves out what is locked: at most one row an endpoint,
+/// a due cadence row before the others. `claimed` and `moved` are the two halves of the transition; `used_up` takes the
+/// one-shot along that a plan row consumes.
+pub const CLAIM: &str = "
+WITH clock AS MATERIALIZED (
+    SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now
+), due AS MATERIALIZED (
+    SELECT r.id, r.slot
+      FROM live_runs r
+      JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
+     WHERE r.status = 'planned'
+       AND r.due_at <= (SELECT now FROM clock)
+       AND (s.busy_run_id = r.id
+            OR (s.busy_run_id IS NULL
+                AND NOT EXISTS (
+                    SELECT 1
+                      FROM live_runs b
+                     WHERE b.endpoint_id = r.endpoint_id
+                       AND b.status = 'planned'
+                       AND b.due_at <= (SELECT now FROM clock)
+                       AND (CASE WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval')
+                                 THEN 0 ELSE 1 END, b.due_at, b.id)
+                         < (CASE WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
+                                 THEN 0 ELSE 1 END, r.due_at, r.id))))
+     ORDER BY r.due_at, r.id
+     LIMIT $2
+       FOR UPDATE OF s, r SKIP LOCKED
+), claimed AS (
+    UPDATE live_runs r
+       SET status      = 'running',
+           slot        = CASE WHEN r.slot = 'plan' THEN 'taken' ELSE r.slot END,
+           attempt     = r.attempt + 1,
+           fence       = r.fence + 1,
+           lease_owner = $3,
+           lease_until = clock.now + $4 * INTERVAL '1 microsecond',
+           started_at  = clock.now,
+           job_id      = e.job_id
+      FROM due, clock, job_endpoints e
+     WHERE r.id = due.id
+       AND e.id = r.endpoint_id
+ RETURNING r.*, due.slot AS slot_before, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes
+), moved AS (
+    UPDATE endpoint_state s
+       SET anchor_at        = CASE WHEN c.attempt = 1 AND c.cause IN ('cron', 'interval', 'hint-interval')
+                                   THEN c.planned_at ELSE s.anchor_at END,
+           cadence_owed     = CASE WHEN c.attempt = 1 AND c.cause IN ('cron', 'interval', 'hint-interval')
+                                   THEN FALSE
+                                   ELSE s.cadence_owed OR COALESCE(s.slowed_until <= clock.now, FALSE) END,
+           slowed_since     = CASE WHEN s.slowed_until <= clock.now THEN NULL ELSE s.slowed_since END,
+           slowed_until     = CASE WHEN s.slowed_until <= clock.now THEN NULL ELSE s.slowed_until END,
+           last_ai_start_at = CASE WHEN c.source = 'ai-hint' THEN clock.now ELSE s.last_ai_start_at END,
+           last_planned_at  = GREATEST(s.last_planned_at, c.planned_at),
+           busy_since       = CASE WHEN s.busy_run_id = c.id THEN s.busy_since ELSE clock.now END,
+           busy_run_id      = c.id,
+           busy_scheduled   = c.slot = 'taken',
+           busy_cadence     = c.cause IN ('cron', 'interval', 'hint-interval')
+      FROM claimed c, clock
+     WHERE s.endpoint_id = c.endpoint_id
+), used_up AS (
+    DELETE FROM hints h
+     USING claimed c
+     WHERE h.id = c.one_shot_id
+       AND c.slot_before = 'plan'
+)
+SELECT * FROM claimed ORDER BY due_at, id";
+
+/// One row: how many microseconds until the earliest waiting row that nothing blocks comes due, or a lease ends, after $1
+/// or, when that is NULL, the database's clock. NULL when nothing will.
+pub const NEXT_DUE: &str = "
+SELECT CAST(CEIL(EXTRACT(EPOCH FROM LEAST(
+           (SELECT r.due_at
+              FROM live_runs r
+              JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
+             WHERE r.status = 'planned'
+               AND (s.busy_run_id IS NULL OR s.busy_run_id = r.id)
+             ORDER BY r.due_at
+             LIMIT 1),
+           (SELECT lease_until
+              FROM live_runs
+             WHERE status = 'running'
+             ORDER BY lease_until
+             LIMIT 1)) - COALESCE($1::timestamptz, CLOCK_TIMESTAMP())) * 1000000) AS BIGINT) AS next_due_us";
+
+/// Reads a row of [`CLAIM`].
+pub fn claimed_of(row: &Row) -> StoreResult<ClaimedRun> {
+    let LiveRun { run, fence, .. } = live_of(live_model(row).map_err(|error| postgres_error(&error))?)?;
+    let (timeout, max_response_bytes, request) = call_columns(row).map_err(|error| postgres_error(&error))?;
+    let (method, url, headers, body) = request;
+    Ok(ClaimedRun {
+        run,
+        fence,
+        request: Arc::new(request_of(method, url, headers, body)?),
+        timeout: duration("job_endpoints.timeout_us", timeout)?,
+        max_response_bytes: number("job_endpoints.max_response_bytes", max_response_bytes)?,
+    })
+}
+
+type RequestColumns = (String, String, serde_json::Value, Option<Vec<u8>>);
+
+fn call_columns(row: &Row) -> Result<(i64, i64, RequestColumns), tokio_postgres::Error> {
+    let request = (row.try_get("method")?, row.try_get("url")?, row.try_get("headers")?, row.try_get("body")?);
+    Ok((row.try_get("timeout_us")?, row.try_get("max_response_bytes")?, request))
+}
+
+/// The entity from a row of tokio-postgres, column by column.
+fn live_model(row: &Row) -> Result<live_run::Model, tokio_postgres::Error> {
+    Ok(live_run::Model {
+        id: row.try_get("id")?,
+        endpoint_id: row.try_get("endpoint_id")?,
+        job_id: row.try_get("job_id")?,
+        user_id: row.try_get("user_id")?,
+        status: row.try_get("status")?,
+        source: row.try_get("source")?,
+        cause: row.try_get("cause")?,
+        clamped_from_us: row.try_get("clamped_from_us")?,
+        clamped_from_at: row.try_get("clamped_from_at")?,
+        planned_at: row.try_get("planned_at")?,
+        due_at: row.try_get("due_at")?,
+        started_at: row.try_get("started_at")?,
+        finished_at: row.try_get("finished_at")?,
+        duration_us: row.try_get("duration_us")?,
+        attempt: row.try_get("attempt")?,
+        status_code: row.try_get("status_code")?,
+        error: row.try_get("error")?,
+        response: row.try_get("response")?,
+        response_truncated: row.try_get("response_truncated")?,
+        reason: row.try_get("reason")?,
+        missed_first: row.try_get("missed_first")?,
+        missed_last: row.try_get("missed_last")?,
+        missed_count: row.try_get("missed_count")?,
+        hint_id: row.try_get("hint_id")?,
+        plan_id: row.try_get("plan_id")?,
+        step: row.try_get("step")?,
+        plan_reason: row.try_get("plan_reason")?,
+        slot: row.try_get("slot")?,
+        lane: row.try_get("lane")?,
+        fence: row.try_get("fence")?,
+        losses: row.try_get("losses")?,
+        lease_owner: row.try_get("lease_owner")?,
+        lease_until: row.try_get("lease_until")?,
+        one_shot_id: row.try_get("one_shot_id")?,
+    })
+}

@@ -1,0 +1,86 @@
+//! The queue on PostgreSQL: the claim on tokio-postgres, everything else as on any store.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use baton_domain::{
+    error::Error,
+    ids::RunId,
+    ports::StoreResult,
+    schedule::{FinishedRun, Settled},
+    services::{Claim, ClaimedRun, Claims, Queue, StoreQueue},
+    time::{Timestamp, micros, truncate},
+};
+use deadpool_postgres::{Object, Pool};
+
+use super::claim::{CLAIM, NEXT_DUE, claimed_of};
+use crate::{
+    error::{pool_error, postgres_error},
+    store::DbClock,
+};
+
+/// Claims in one statement.
+pub struct PostgresQueue {
+    pool: Pool,
+    clock: DbClock,
+    general: StoreQueue,
+}
+
+impl PostgresQueue {
+    /// `general` must be over the same database and clock.
+    pub fn new(pool: Pool, clock: DbClock, general: StoreQueue) -> Self {
+        Self { pool, clock, general }
+    }
+
+    /// What the statements take for the present: `None` lets the database's clock decide.
+    fn now(&self) -> Option<Timestamp> {
+        match &self.clock {
+            DbClock::Database => None,
+            DbClock::Injected(clock) => Some(truncate(clock.now())),
+        }
+    }
+
+    async fn claim_rows(client: &Object, claim: &Claim, now: Option<Timestamp>) -> StoreResult<Vec<ClaimedRun>> {
+        let statement = client.prepare_cached(CLAIM).await.map_err(|error| postgres_error(&error))?;
+        let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
+        let rows = client.query(&statement, &[&now, &limit, &claim.owner, &micros_as_float(claim.lease)]).await;
+        rows.map_err(|error| postgres_error(&error))?.iter().map(claimed_of).collect()
+    }
+
+    async fn next_due_in(client: &Object, now: Option<Timestamp>) -> StoreResult<Option<Duration>> {
+        let statement = client.prepare_cached(NEXT_DUE).await.map_err(|error| postgres_error(&error))?;
+        let row = client.query_one(&statement, &[&now]).await.map_err(|error| postgres_error(&error))?;
+        let next: Option<i64> = row.try_get("next_due_us").map_err(|error| postgres_error(&error))?;
+        Ok(next.map(|next| Duration::from_micros(u64::try_from(next).unwrap_or_default())))
+    }
+}
+
+/// PostgreSQL multiplies intervals by floats; whole microseconds of any lease are exact in one.
+#[expect(clippy::cast_precision_loss, reason = "leases are far below 2^53 microseconds")]
+fn micros_as_float(duration: Duration) -> f64 {
+    micros(duration) as f64
+}
+
+#[async_trait]
+impl Queue for PostgresQueue {
+    #[tracing::instrument(skip_all, level = "debug")]
+    async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
+        let client = self.pool.get().await.map_err(|error| pool_error(&error))?;
+        let now = self.now();
+        let runs = Self::claim_rows(&client, claim, now).await?;
+        let next_due_in = Self::next_due_in(&client, now).await?;
+        Ok(Claims { runs, next_due_in })
+    }
+
+    async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
+        self.general.renew(leases, lease).await
+    }
+
+    async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
+        self.general.finish_runs(finished).await
+    }
+
+    async fn recover_lost(&self, limit: usize) -> Result<usize, Error> {
+        self.general.recover_lost(limit).await
+    }
+}

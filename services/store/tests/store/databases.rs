@@ -1,0 +1,137 @@
+//! Fresh databases for tests: a file in a temporary folder, or a database of its own on the given server.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use baton_domain::{
+    fixtures::{SeededChance, TestClock, contract::World},
+    ports::Store,
+    services::{Queue, StoreQueue},
+};
+use baton_migrations::migrate_up;
+use baton_store::{
+    DbClock, SqlStore,
+    postgres::{self, pool, queue::PostgresQueue, tls::Target},
+    sqlite,
+};
+use tempfile::TempDir;
+
+/// A folder with room for one database, gone with the value.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(TempDir::new().expect("a temporary folder can be made"))
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.0.path().join("baton.db")
+    }
+}
+
+/// A database of its own, dropped with the value.
+pub struct OwnDatabase {
+    server: String,
+    name: String,
+}
+
+impl OwnDatabase {
+    /// Creates an empty database on the server that the environment names.
+    pub async fn empty() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let Ok(server) = std::env::var("BATON_TEST_DATABASE_URL") else {
+            panic!("BATON_TEST_DATABASE_URL is not set: PostgreSQL tests need a server; run `cargo xtask test`");
+        };
+        let name = format!("baton_test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        administer(&server, &format!("CREATE DATABASE {name}")).await.expect("the server lets us create a database");
+        Self { server, name }
+    }
+
+    /// Creates a database with the current schema.
+    pub async fn migrated() -> Self {
+        let database = Self::empty().await;
+        let db = sea_orm::Database::connect(database.url()).await.expect("the new database accepts connections");
+        migrate_up(&db).await.expect("the migrations apply");
+        db.close().await.expect("the connection closes");
+        database
+    }
+
+    pub fn url(&self) -> String {
+        let mut url = url::Url::parse(&self.server).expect("the server's URL is one");
+        url.set_path(&self.name);
+        url.into()
+    }
+}
+
+impl Drop for OwnDatabase {
+    /// From a thread of its own, because a test's runtime cannot block. What remains open is closed by force.
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            runtime.block_on(administer(&server, &statement)).map_err(std::io::Error::other)
+        });
+        if let Ok(Err(error)) = dropping.join() {
+            eprintln!("test database {} remains: {error}", self.name);
+        }
+    }
+}
+
+async fn administer(server: &str, statement: &str) -> Result<(), tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls).await?;
+    let connection = tokio::spawn(connection);
+    let done = client.batch_execute(statement).await;
+    drop(client);
+    connection.await.expect("the connection task does not panic")?;
+    done
+}
+
+fn test_clock() -> Arc<TestClock> {
+    Arc::new(TestClock::at(World::start()))
+}
+
+fn general(store: &Arc<dyn Store>) -> StoreQueue {
+    StoreQueue::new(Arc::clone(store), Arc::new(SeededChance::new(1)))
+}
+
+pub async fn sqlite_world() -> World {
+    let clock = test_clock();
+    let folder = Folder::new();
+    let store = sqlite::connect(&folder.file(), clock.clone()).await.expect("a fresh file opens");
+    let store: Arc<dyn Store> = Arc::new(store);
+    let queue = Arc::new(general(&store));
+    World::new(store, queue, clock, folder)
+}
+
+/// A store on a fresh database whose time is `clock`.
+pub async fn postgres_store(database: &OwnDatabase, clock: &Arc<TestClock>) -> SqlStore {
+    let clock = DbClock::Injected(clock.clone());
+    postgres::connect(&database.url(), clock, 4).await.expect("a migrated database opens")
+}
+
+/// The queue that claims in one statement.
+pub fn postgres_queue(database: &OwnDatabase, clock: &Arc<TestClock>, store: &Arc<dyn Store>) -> PostgresQueue {
+    let target = Target::parse(&database.url()).expect("the URL is one");
+    let pool = pool::open(&target, 4).expect("the pool opens");
+    PostgresQueue::new(pool, DbClock::Injected(clock.clone()), general(store))
+}
+
+pub async fn postgres_world() -> World {
+    let (clock, database) = (test_clock(), OwnDatabase::migrated().await);
+    let store: Arc<dyn Store> = Arc::new(postgres_store(&database, &clock).await);
+    let queue: Arc<dyn Queue> = Arc::new(postgres_queue(&database, &clock, &store));
+    World::new(store, queue, clock, database)
+}
+
+pub async fn general_postgres_world() -> World {
+    let (clock, database) = (test_clock(), OwnDatabase::migrated().await);
+    let store: Arc<dyn Store> = Arc::new(postgres_store(&database, &clock).await);
+    let queue: Arc<dyn Queue> = Arc::new(general(&store));
+    World::new(store, queue, clock, database)
+}

@@ -1,0 +1,31 @@
+//! The stores under test: the contract suite on every database, and what only a real database can show.
+
+mod claims;
+mod databases;
+mod start;
+mod times;
+mod wakes;
+
+/// The embedded default.
+mod sqlite {
+    baton_domain::contract_suite!(
+        #[tokio::test]
+        crate::databases::sqlite_world()
+    );
+}
+
+/// PostgreSQL as the scheduler uses it: the claim on tokio-postgres.
+mod postgres {
+    baton_domain::contract_suite!(
+        #[tokio::test]
+        crate::databases::postgres_world()
+    );
+}
+
+/// PostgreSQL with the claim that every store shares.
+mod postgres_general {
+    baton_domain::contract_suite!(
+        #[tokio::test]
+        crate::databases::general_postgres_world()
+    );
+}
