@@ -54,13 +54,20 @@ pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr>
     if applied.is_empty() && SchemaManager::new(db).has_table("jobs").await? {
         return Ok(SchemaState::Foreign);
     }
-    let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
+    let known: Vec<String> = Migrator::migrations()
+        .iter()
+        .map(|step| step.name().to_owned())
+        .collect();
     let unknown: Vec<String> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
     if !unknown.is_empty() {
         return Ok(SchemaState::Unknown(unknown));
     }
     let pending: Vec<String> = known.into_iter().filter(|name| !applied.contains(name)).collect();
-    Ok(if pending.is_empty() { SchemaState::Current } else { SchemaState::Behind(pending) })
+    Ok(if pending.is_empty() {
+        SchemaState::Current
+    } else {
+        SchemaState::Behind(pending)
+    })
 }
 
 /// Applies what is pending.
@@ -83,6 +90,10 @@ async fn applied(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
         return Ok(Vec::new());
     }
     let sql = "SELECT version FROM seaql_migrations ORDER BY version";
-    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
-    rows.iter().map(|row| Applied::from_query_result(row, "").map(|row| row.version)).collect()
+    let rows = db
+        .query_all_raw(Statement::from_string(db.get_database_backend(), sql))
+        .await?;
+    rows.iter()
+        .map(|row| Applied::from_query_result(row, "").map(|row| row.version))
+        .collect()
 }

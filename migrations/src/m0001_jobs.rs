@@ -1,6 +1,9 @@
 //! Jobs, and beside each what the scheduler knows about the asks of the model for it.
 
-use sea_orm_migration::{prelude::*, schema::{big_integer, json_binary, pk_uuid, string, text, uuid_null}};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{big_integer, json_binary, pk_uuid, string, text, uuid_null},
+};
 
 use crate::columns::{at, at_null, cascade, drop_tables, run_all};
 

@@ -1,6 +1,12 @@
 //! Endpoints, the narrow state that moves with each run, and hints.
 
-use sea_orm_migration::{prelude::*, schema::{big_integer, big_integer_null, binary_null, boolean, json_binary, pk_uuid, string, string_null, text, uuid, uuid_null}};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{
+        big_integer, big_integer_null, binary_null, boolean, json_binary, pk_uuid, string, string_null, text, uuid,
+        uuid_null,
+    },
+};
 
 use crate::columns::{at, at_null, cascade, drop_tables, run_all, tune_postgres};
 

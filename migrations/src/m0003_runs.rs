@@ -1,6 +1,9 @@
 //! Runs: the live queue, the append-only history, and the attempts that did not end their run.
 
-use sea_orm_migration::{prelude::*, schema::{big_integer, big_pk_auto, pk_uuid, small_integer, string, string_null, uuid, uuid_null}};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{big_integer, big_pk_auto, pk_uuid, small_integer, string, string_null, uuid, uuid_null},
+};
 
 use crate::columns::{at_null, cascade, drop_tables, run_all, run_columns, tune_postgres};
 
@@ -58,6 +61,7 @@ fn live_runs() -> TableCreateStatement {
         .col(string_null("lease_owner"))
         .col(at_null("lease_until"))
         .col(uuid_null("one_shot_id"))
+        .col(string_null("trace_parent"))
         .foreign_key(&mut cascade("live_runs", "endpoint_id", "job_endpoints"))
         .to_owned()
 }
@@ -69,7 +73,13 @@ fn run_history() -> TableCreateStatement {
 
 /// The same columns as the history, once for each attempt.
 fn run_attempts() -> TableCreateStatement {
-    with_run_columns(Table::create().table("run_attempts").col(big_pk_auto("id")).col(uuid("run_id"))).to_owned()
+    with_run_columns(
+        Table::create()
+            .table("run_attempts")
+            .col(big_pk_auto("id"))
+            .col(uuid("run_id")),
+    )
+    .to_owned()
 }
 
 fn with_run_columns(table: &mut TableCreateStatement) -> &mut TableCreateStatement {

@@ -1,6 +1,9 @@
 //! Flash sales, the jobs they concern, and every change of their signals.
 
-use sea_orm_migration::{prelude::*, schema::{big_integer, big_pk_auto, double_null, json_binary, pk_uuid, string, text, uuid}};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{big_integer, big_pk_auto, double_null, json_binary, pk_uuid, string, text, uuid},
+};
 
 use crate::columns::{at, cascade, drop_tables, run_all};
 

@@ -1,6 +1,9 @@
 //! Plans with their steps and hints: plain ids without foreign keys, so that they outlive what they planned.
 
-use sea_orm_migration::{prelude::*, schema::{big_integer, json_binary, pk_uuid, string, text, uuid, uuid_null}};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{big_integer, json_binary, pk_uuid, string, text, uuid, uuid_null},
+};
 
 use crate::columns::{at, at_null, drop_tables, run_all};
 

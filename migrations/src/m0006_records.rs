@@ -1,6 +1,9 @@
 //! Idempotency keys of requests, and the append-only record of every change of a schedule.
 
-use sea_orm_migration::{prelude::*, schema::{big_pk_auto, string, string_null, uuid}};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{big_pk_auto, string, string_null, uuid},
+};
 
 use crate::columns::{at, at_null, drop_tables, run_all};
 

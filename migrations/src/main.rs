@@ -1,5 +1,7 @@
 //! `baton-migrations up|down|status`: changes or shows the schema of a database, for operators and deployments.
 
+use std::process::ExitCode;
+
 use anyhow::{Context as _, bail};
 use baton_migrations::{SchemaState, migrate_down, migrate_up, schema_state};
 use clap::{Parser, Subcommand};
@@ -10,7 +12,13 @@ use sea_orm_migration::sea_orm::{Database, DatabaseConnection};
 #[command(version)]
 struct Arguments {
     /// sqlite:PATH?mode=rwc or postgres://USER@HOST/DATABASE
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true, default_value = "")]
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        global = true,
+        default_value = ""
+    )]
     database_url: String,
     #[command(subcommand)]
     command: Command,
@@ -31,12 +39,24 @@ enum Command {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match start().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("baton-migrations: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if arguments.database_url.is_empty() {
         bail!("--database-url or DATABASE_URL is required");
     }
-    let db = Database::connect(&arguments.database_url).await.context("cannot connect to the database")?;
+    let db = Database::connect(&arguments.database_url)
+        .await
+        .context("cannot connect to the database")?;
     run(&arguments.command, &db).await
 }
 

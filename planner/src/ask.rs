@@ -77,11 +77,12 @@ pub struct Asker {
 
 impl Asker {
     /// One ask about a job, made because of a context of this revision.
-    #[tracing::instrument(name = "plan.ask", skip_all, fields(job_id, context_revision, plan_id = Empty, verdict = Empty))]
+    #[tracing::instrument(
+        name = "plan.ask",
+        skip_all,
+        fields(job_id = %job_id, context_revision = context_revision, plan_id = Empty, verdict = Empty)
+    )]
     pub async fn ask(self, job_id: String, context_revision: i64) -> End {
-        let span = Span::current();
-        span.record("job_id", &job_id)
-            .record("context_revision", context_revision);
         let request = BeginPlanRequest {
             job_id,
             context_revision,
@@ -90,7 +91,7 @@ impl Asker {
         match self.scheduler.begin(request).await {
             Ok(begun) => self.go_on(begun).await,
             Err(status) => {
-                span.record("verdict", "not-begun");
+                Span::current().record("verdict", "not-begun");
                 tracing::debug!(code = ?status.code(), message = status.message(), "the ask was not begun");
                 End::NotBegun(status)
             }

@@ -30,7 +30,7 @@ pub struct RunArgs {
     )]
     pub scheduler: String,
 
-    /// Base URL of an OpenAI-compatible server, such as https://api.openai.com/v1.
+    /// Base URL of an OpenAI-compatible server, the path of its version (mostly /v1) included.
     #[arg(long, env = "BATON_PLANNER_BASE_URL", value_name = "URL")]
     pub base_url: Option<String>,
 

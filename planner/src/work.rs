@@ -1,6 +1,6 @@
 //! The run loop: keeps the latest context of every job and starts what is due.
 //!
-//! Started once by the binary. It owns the circuit and every running task; per job [`job::JobState`] decides. What is
+//! Started once by the binary. It owns the circuit and every running task; per job `job::JobState` decides. What is
 //! decided here is only what concerns all jobs: how many asks may run at once, and whether the model may be asked.
 
 mod job;

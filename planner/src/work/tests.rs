@@ -1,7 +1,6 @@
 //! The run loop end to end, in paused time: a scheduler double, a scripted model, and the loop as the binary runs it.
 
 use baton_proto::v1::{AdvancePlanRequest, BeginPlanRequest, PlanningContext};
-use prost_types::Timestamp;
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle, time::timeout};
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -372,8 +371,7 @@ async fn a_context_of_before_the_ask_does_not_cause_another() {
     requests.recv().await.unwrap();
     // Put together a second before BeginPlan, but slow on its way.
     let mut late = due_in("job", 0.0);
-    let as_of = at(-1.0);
-    late.as_of_time = Some(Timestamp { ..as_of });
+    late.as_of_time = Some(at(-1.0));
     scene.scheduler.publish(late);
     model.release();
     assert!(matches!(scene.call().await, Call::Submit(_)));

@@ -33,6 +33,11 @@ impl Violations {
         }
     }
 
+    /// Adds violations that were found elsewhere.
+    pub fn extend(&mut self, found: impl IntoIterator<Item = Violation>) {
+        self.0.extend(found);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -81,7 +81,7 @@ impl Job {
 }
 
 /// Checks the two texts of anything that has a name and a description.
-pub(crate) fn check_texts(violations: &mut Violations, prefix: &str, name: &str, description: &str) {
+pub fn check_texts(violations: &mut Violations, prefix: &str, name: &str, description: &str) {
     let length = name.chars().count();
     violations.check(
         (1..=limits::NAME_CHARS).contains(&length) && !name.trim().is_empty(),

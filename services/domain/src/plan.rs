@@ -218,6 +218,9 @@ impl Plan {
     }
 }
 
+/// The verdict of a planner that was stopped in mid-ask: nothing is wrong with the model, so the ask is due at once.
+pub const PLANNER_STOPPED: &str = "planner-stopped";
+
 /// Why the model should be asked.
 pub mod reason {
     pub const DEFINITION_CHANGED: &str = "definition-changed";

@@ -214,6 +214,8 @@ pub struct LiveRun {
     pub lease_until: Option<Timestamp>,
     /// The one-shot hint that a claim of this row uses up.
     pub one_shot_id: Option<HintId>,
+    /// W3C `traceparent` of what caused the run, so that its call belongs to the same trace.
+    pub trace_parent: Option<String>,
 }
 
 impl LiveRun {
@@ -227,6 +229,7 @@ impl LiveRun {
             lease_owner: None,
             lease_until: None,
             one_shot_id: None,
+            trace_parent: None,
         }
     }
 }

@@ -15,11 +15,13 @@ mod runs;
 mod sales;
 mod verdicts;
 
+pub use asks::{check_failure, check_planner};
 pub use contexts::{ContextEndpoint, ContextSale, PlanView, PlanningContext};
 pub use endpoints::EndpointDraft;
-pub use plans::{Answer, Begun};
+pub use hints::check_hint;
+pub use plans::{Answer, Begun, check_answer};
 pub use queue::{Claim, ClaimedRun, Claims, Queue, StoreQueue};
-pub use runs::RunRequest;
+pub use runs::{RunRequest, check_planned_at};
 pub use sales::SaleDraft;
 
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use crate::{
     ids::{Chance, UserId},
     limits::{self, PlanLimits},
     ports::{Page, RequestKey, Store, Tx},
+    time::Timestamp,
 };
 
 /// The use cases over one store.
@@ -66,6 +69,11 @@ impl Services {
 
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// The time that decides what is due.
+    pub async fn now(&self) -> Result<Timestamp, Error> {
+        Ok(self.store.read().await?.now())
     }
 
     /// What planners are held to.

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use crate::{Engine, metrics::Metrics};
+use crate::{Engine, metrics::Metrics, trace};
 
 /// What is in the air, until its end is on record.
 pub(crate) struct Flights {
@@ -92,14 +92,7 @@ impl Engine {
         };
         self.flights.lock().insert(claimed.run.id, claimed.fence);
         self.metrics.started(&claimed.run);
-        let span = tracing::info_span!(
-            "run.execute",
-            run_id = %claimed.run.id,
-            endpoint_id = %claimed.run.endpoint_id,
-            source = claimed.run.source.as_str(),
-            cause = claimed.run.cause.as_str(),
-            attempt = claimed.run.attempt,
-        );
+        let span = trace::span_of(&claimed);
         let flight = Flight {
             dispatcher: Arc::clone(&self.dispatcher),
             metrics: Arc::clone(&self.metrics),

@@ -8,6 +8,7 @@ mod claiming;
 mod flights;
 mod metrics;
 mod reporting;
+mod trace;
 
 #[cfg(test)]
 mod tests;

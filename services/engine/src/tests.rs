@@ -214,6 +214,7 @@ async fn a_submitted_run_wakes_a_sleeping_engine() {
     let request = RunRequest {
         endpoint_id: endpoint,
         planned_at: None,
+        trace_parent: None,
     };
     let submitted = stage.services.submit_run(&stage.user, request, &once).await.unwrap();
     tokio::time::sleep(secs(2)).await;

@@ -17,7 +17,9 @@ pub fn store_error(error: DbErr) -> StoreError {
 pub fn postgres_error(error: &tokio_postgres::Error) -> StoreError {
     let kind = match error.code() {
         Some(code) => sqlstate_kind(code.code()),
-        None if error.is_closed() || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>) => {
+        None if error.is_closed()
+            || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>) =>
+        {
             Kind::Unavailable
         }
         None => Kind::Broken,
@@ -103,7 +105,9 @@ fn sqlite_kind(code: &str) -> Kind {
     const CONSTRAINT_FOREIGN_KEY: i64 = 787;
     const CONSTRAINT_PRIMARY_KEY: i64 = 1_555;
     const CONSTRAINT_UNIQUE: i64 = 2_067;
-    let Ok(code) = code.parse::<i64>() else { return Kind::Broken };
+    let Ok(code) = code.parse::<i64>() else {
+        return Kind::Broken;
+    };
     match (code, code & 0xff) {
         (CONSTRAINT_FOREIGN_KEY | CONSTRAINT_PRIMARY_KEY | CONSTRAINT_UNIQUE, _) | (_, BUSY | LOCKED) => Kind::Conflict,
         (_, IO | FULL | CANNOT_OPEN) => Kind::Unavailable,

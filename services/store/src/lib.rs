@@ -2,7 +2,7 @@
 //!
 //! How to read it: [`open`] is what the scheduler calls; [`store`] has the port [`baton_domain::ports::Store`] over
 //! SeaORM, `tx` one unit of work, `repo` its methods by topic, `mapping` and `entity` the rows. [`postgres`] adds what
-//! only PostgreSQL has: the claim in one statement on tokio-postgres, and LISTEN. No rule of scheduling lives here.
+//! only PostgreSQL has: a claim by sets of rows on tokio-postgres, and LISTEN. No rule of scheduling lives here.
 
 mod entity;
 mod error;

@@ -21,7 +21,9 @@ fn broken(column: &str, detail: impl Display) -> StoreError {
 
 /// A duration from whole microseconds.
 pub fn duration(column: &str, stored: i64) -> StoreResult<Duration> {
-    u64::try_from(stored).map(Duration::from_micros).map_err(|_| broken(column, format!("negative duration {stored}")))
+    u64::try_from(stored)
+        .map(Duration::from_micros)
+        .map_err(|_| broken(column, format!("negative duration {stored}")))
 }
 
 fn duration_opt(column: &str, stored: Option<i64>) -> StoreResult<Option<Duration>> {

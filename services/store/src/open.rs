@@ -32,7 +32,12 @@ pub struct Options {
 impl Options {
     /// The usual number of connections.
     pub fn new(clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
-        Self { clock, chance, connections: 10, queue_connections: 4 }
+        Self {
+            clock,
+            chance,
+            connections: 10,
+            queue_connections: 4,
+        }
     }
 }
 
@@ -59,7 +64,11 @@ pub async fn open(url: &str, options: &Options) -> Result<Opened, StartError> {
 async fn open_sqlite(path: &Path, options: &Options) -> Result<Opened, StartError> {
     let store: Arc<dyn Store> = Arc::new(sqlite::connect(path, Arc::clone(&options.clock)).await?);
     let queue = Arc::new(StoreQueue::new(Arc::clone(&store), Arc::clone(&options.chance)));
-    Ok(Opened { store, queue, listener: None })
+    Ok(Opened {
+        store,
+        queue,
+        listener: None,
+    })
 }
 
 async fn open_postgres(url: &str, options: &Options) -> Result<Opened, StartError> {
@@ -70,7 +79,11 @@ async fn open_postgres(url: &str, options: &Options) -> Result<Opened, StartErro
     let general = StoreQueue::new(Arc::clone(&store), Arc::clone(&options.chance));
     let pool = pool::open(&target, options.queue_connections)?;
     let queue = Arc::new(PostgresQueue::new(pool, DbClock::Database, general));
-    Ok(Opened { store, queue, listener: Some(Box::pin(postgres::listen::listen(target, wakes))) })
+    Ok(Opened {
+        store,
+        queue,
+        listener: Some(Box::pin(postgres::listen::listen(target, wakes))),
+    })
 }
 
 /// The path of `sqlite:PATH` or `sqlite://PATH`; a database in memory would be another one for each connection.

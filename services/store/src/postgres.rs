@@ -1,4 +1,4 @@
-//! PostgreSQL, shared by any number of schedulers: their clock, their notifications, and the claim in one statement.
+//! PostgreSQL, shared by any number of schedulers: their clock, their notifications, and a claim of its own.
 //!
 //! SeaORM serves the control plane and all reads; tokio-postgres serves what only it does well. A transaction never
 //! spans both. Read [`tls`] and [`pool`] for how the second driver connects, [`listen`] for wakes from other processes,
@@ -38,14 +38,23 @@ pub(crate) const SESSION: [(&str, &str); 4] = [
 /// Connects and refuses a schema that is not this program's.
 pub async fn connect(url: &str, clock: DbClock, connections: u32) -> Result<SqlStore, StartError> {
     let db = pool_of(url, connections).await?;
-    let state = schema_state(&db).await.map_err(|error| StartError::Unreachable(error.to_string()))?;
+    let state = schema_state(&db)
+        .await
+        .map_err(|error| StartError::Unreachable(error.to_string()))?;
     require_current(state)?;
-    Ok(SqlStore { writer: db.clone(), reader: db, clock, wakes: Wakes::default(), _serving: None })
+    Ok(SqlStore {
+        writer: db.clone(),
+        reader: db,
+        clock,
+        wakes: Wakes::default(),
+        _serving: None,
+    })
 }
 
 async fn pool_of(url: &str, connections: u32) -> Result<DatabaseConnection, StartError> {
-    let options: PgConnectOptions =
-        url.parse().map_err(|error: sea_orm::sqlx::Error| StartError::Url(error.to_string()))?;
+    let options: PgConnectOptions = url
+        .parse()
+        .map_err(|error: sea_orm::sqlx::Error| StartError::Url(error.to_string()))?;
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)

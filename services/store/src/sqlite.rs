@@ -30,14 +30,25 @@ const READERS: u32 = 4;
 pub async fn connect(path: &Path, clock: Arc<dyn Clock>) -> Result<SqlStore, StartError> {
     let serving = lock(path)?;
     let writer = pool(options(path).create_if_missing(true), 1).await?;
-    match schema_state(&writer).await.map_err(|error| StartError::Unreachable(error.to_string()))? {
+    match schema_state(&writer)
+        .await
+        .map_err(|error| StartError::Unreachable(error.to_string()))?
+    {
         SchemaState::Behind(_) => {
-            migrate_up(&writer).await.map_err(|error| StartError::Migration(error.to_string()))?;
+            migrate_up(&writer)
+                .await
+                .map_err(|error| StartError::Migration(error.to_string()))?;
         }
         other => require_current(other)?,
     }
     let reader = pool(options(path).read_only(true), READERS).await?;
-    Ok(SqlStore { writer, reader, clock: DbClock::Injected(clock), wakes: Wakes::default(), _serving: Some(serving) })
+    Ok(SqlStore {
+        writer,
+        reader,
+        clock: DbClock::Injected(clock),
+        wakes: Wakes::default(),
+        _serving: Some(serving),
+    })
 }
 
 /// Takes the lock file beside the database. The lock goes with the process, the file may stay.
@@ -45,10 +56,17 @@ fn lock(path: &Path) -> Result<File, StartError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let unreachable = |error: std::io::Error| StartError::Unreachable(format!("{}: {error}", path.display()));
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(PathBuf::from(name)).map_err(unreachable)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(PathBuf::from(name))
+        .map_err(unreachable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::Locked { path: path.display().to_string() }),
+        Err(TryLockError::WouldBlock) => Err(StartError::Locked {
+            path: path.display().to_string(),
+        }),
         Err(TryLockError::Error(error)) => Err(unreachable(error)),
     }
 }

@@ -74,7 +74,14 @@ impl Store for SqlStore {
     #[tracing::instrument(skip_all, level = "debug")]
     async fn begin(&self) -> StoreResult<Box<dyn Tx>> {
         let mode = (!self.is_postgres()).then_some(SqliteTransactionMode::Immediate);
-        self.transaction(&self.writer, TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() }).await
+        self.transaction(
+            &self.writer,
+            TransactionOptions {
+                sqlite_transaction_mode: mode,
+                ..Default::default()
+            },
+        )
+        .await
     }
 
     /// One snapshot for all that is read.
@@ -87,7 +94,10 @@ impl Store for SqlStore {
                 sqlite_transaction_mode: None,
             }
         } else {
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred), ..Default::default() }
+            TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
+                ..Default::default()
+            }
         };
         self.transaction(&self.reader, options).await
     }
@@ -97,6 +107,10 @@ impl Store for SqlStore {
     }
 
     async fn check(&self) -> StoreResult<()> {
-        self.reader.execute_unprepared("SELECT 1").await.map(drop).map_err(store_error)
+        self.reader
+            .execute_unprepared("SELECT 1")
+            .await
+            .map(drop)
+            .map_err(store_error)
     }
 }

@@ -10,8 +10,8 @@ use baton_domain::{
     time::Timestamp,
 };
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait as _, DatabaseTransaction, DbBackend, EntityTrait,
-    FromQueryResult, IntoActiveModel, Iterable as _, PrimaryKeyToColumn as _, Statement, Value,
+    ActiveModelTrait, ConnectionTrait as _, DatabaseTransaction, DbBackend, EntityTrait, FromQueryResult,
+    IntoActiveModel, Iterable as _, PrimaryKeyToColumn, Statement, Value,
     sea_query::{IntoIden as _, OnConflict},
 };
 
@@ -36,7 +36,12 @@ pub struct SqlTx {
 
 impl SqlTx {
     pub(crate) fn new(db: DatabaseTransaction, now: Timestamp, wakes: Wakes) -> Self {
-        Self { db, now, woken: Vec::new(), wakes }
+        Self {
+            db,
+            now,
+            woken: Vec::new(),
+            wakes,
+        }
     }
 
     pub(crate) fn time(&self) -> Timestamp {
@@ -56,7 +61,10 @@ impl SqlTx {
     ) -> StoreResult<Vec<T>> {
         let statement = Statement::from_sql_and_values(self.db.get_database_backend(), sql, values);
         let rows = self.db.query_all_raw(statement).await.map_err(store_error)?;
-        rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>().map_err(store_error)
+        rows.iter()
+            .map(|row| T::from_query_result(row, ""))
+            .collect::<Result<_, _>>()
+            .map_err(store_error)
     }
 
     /// Adds rows, in as few statements as the parameters allow.
@@ -74,7 +82,7 @@ impl SqlTx {
         E: EntityTrait,
         E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
     {
-        let keys: Vec<E::Column> = E::PrimaryKey::iter().map(|key| key.into_column()).collect();
+        let keys: Vec<E::Column> = E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
         let names: Vec<String> = keys.iter().map(|key| key.into_iden().to_string()).collect();
         let others = E::Column::iter().filter(|column| !names.contains(&column.into_iden().to_string()));
         let conflict = OnConflict::columns(keys).update_columns(others).to_owned();

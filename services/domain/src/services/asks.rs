@@ -1,5 +1,7 @@
 //! Asks of the model: beginning one takes the job's planner lease and freezes the context; failing one records why.
 
+use std::time::Duration;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -7,7 +9,7 @@ use crate::{
     ids::{JobId, PlanId, UserId, uuid_at},
     job::JobStatus,
     limits,
-    plan::{AskDue, ModelCall, Plan, PlanState},
+    plan::{AskDue, ModelCall, PLANNER_STOPPED, Plan, PlanState},
     ports::{Topic, Tx},
     time::{Timestamp, after, before, elapsed},
 };
@@ -20,12 +22,14 @@ use super::{
 };
 
 /// A planner's own timer may be this much ahead of the store's clock.
-const EARLY: std::time::Duration = std::time::Duration::from_millis(100);
+const EARLY: Duration = Duration::from_millis(100);
 
 impl Services {
     /// Starts an ask: a plan record with its frozen context, and the lease on the job's planning.
     pub async fn begin_plan(&self, user: &UserId, job: JobId, planner: &str) -> Result<Begun, Error> {
-        check_planner(planner)?;
+        let mut violations = Violations::default();
+        check_planner(planner, &mut violations);
+        violations.into_result()?;
         let mut tx = self.store.begin().await?;
         let now = tx.now();
         found(Resource::Job, tx.get_job(user, job).await?)?;
@@ -56,7 +60,9 @@ impl Services {
         detail: &str,
         call: ModelCall,
     ) -> Result<PlanView, Error> {
-        check_failure(verdict, detail, &call)?;
+        let mut violations = Violations::default();
+        check_failure(verdict, detail, &call, &mut violations);
+        violations.into_result()?;
         let mut tx = self.store.begin().await?;
         let now = tx.now();
         let seen = found(Resource::Plan, tx.get_plan(user, id).await?)?;
@@ -71,7 +77,12 @@ impl Services {
         detail.clone_into(&mut plan.detail);
         plan.answered_at = Some(now);
         plan.close(PlanState::Failed, now);
-        planning.fail(after(now, self.limits.review_min));
+        let pause = if verdict == PLANNER_STOPPED {
+            Duration::ZERO
+        } else {
+            self.limits.review_min
+        };
+        planning.fail(after(now, pause));
         tx.update_plan(&plan).await?;
         tx.save_planning(&planning).await?;
         tx.wake(Topic::Contexts);
@@ -186,19 +197,18 @@ pub(super) fn require_asking(plan: &Plan) -> Result<(), Error> {
     })
 }
 
-fn check_planner(planner: &str) -> Result<(), Error> {
+/// The bounds of a planner's name.
+pub fn check_planner(planner: &str, violations: &mut Violations) {
     let fits = (1..=limits::PLANNER_NAME_CHARS).contains(&planner.chars().count());
-    let mut violations = Violations::default();
     violations.check(
         fits && !planner.chars().any(char::is_control),
         "planner",
         "must have 1 to 128 printable characters",
     );
-    violations.into_result()
 }
 
-fn check_failure(verdict: &str, detail: &str, call: &ModelCall) -> Result<(), Error> {
-    let mut violations = Violations::default();
+/// The bounds of a failed ask's record.
+pub fn check_failure(verdict: &str, detail: &str, call: &ModelCall, violations: &mut Violations) {
     let kebab = verdict
         .bytes()
         .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -206,8 +216,7 @@ fn check_failure(verdict: &str, detail: &str, call: &ModelCall) -> Result<(), Er
     violations.check(named, "verdict", "must have 1 to 64 characters in kebab-case");
     let short = detail.chars().count() <= limits::DESCRIPTION_CHARS;
     violations.check(short, "detail", "must have at most 4000 characters");
-    check_call(call, &mut violations);
-    violations.into_result()
+    check_call(call, violations);
 }
 
 fn hex(bytes: &[u8]) -> String {

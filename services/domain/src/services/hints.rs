@@ -9,7 +9,7 @@ use crate::{
     limits,
     ports::Topic,
     schedule::{HintDraft, Schedule},
-    time::{after, elapsed},
+    time::{Timestamp, after, elapsed},
 };
 
 use super::{Services, fail_if_any, found, jobs::note_context};
@@ -26,35 +26,9 @@ impl Services {
     ) -> Result<Schedule, Error> {
         let mut tx = self.store.begin().await?;
         let now = tx.now();
-        let ttl = ttl.unwrap_or(limits::HINT_TTL_DEFAULT);
-        let expires_at = after(now, ttl);
+        let expires_at = after(now, ttl.unwrap_or(limits::HINT_TTL_DEFAULT));
         let mut violations = Violations::default();
-        violations.check(
-            !ttl.is_zero() && ttl <= limits::HINT_TTL_MAX,
-            "ttl",
-            "must be above zero and at most 24 hours",
-        );
-        violations.check(
-            reason.chars().count() <= limits::REASON_CHARS,
-            "reason",
-            format!("must have at most {} characters", limits::REASON_CHARS),
-        );
-        match instruction {
-            Instruction::Interval(interval) => violations.check(
-                (limits::INTERVAL_MIN..=limits::INTERVAL_MAX).contains(&interval),
-                "interval",
-                "must be 50 ms to 366 days",
-            ),
-            Instruction::OneShot(at) => {
-                violations.check(at <= expires_at, "one_shot_time", "must not be after the hint's expiry");
-                violations.check(
-                    elapsed(at, now) <= limits::INTERVAL_MAX,
-                    "one_shot_time",
-                    "must not be more than 366 days ago",
-                );
-            }
-            Instruction::Pause => violations.push("instruction", "people pause the endpoint itself"),
-        }
+        check_hint(instruction, ttl, reason, now, &mut violations);
         fail_if_any(violations)?;
 
         found(Resource::Endpoint, tx.get_schedule(user, id).await?)?;
@@ -109,5 +83,46 @@ impl Services {
         tx.wake(Topic::Queue);
         tx.commit().await?;
         Ok(cleared)
+    }
+}
+
+/// The bounds of a person's hint that do not depend on the endpoint.
+pub fn check_hint(
+    instruction: Instruction,
+    ttl: Option<Duration>,
+    reason: &str,
+    now: Timestamp,
+    violations: &mut Violations,
+) {
+    let ttl = ttl.unwrap_or(limits::HINT_TTL_DEFAULT);
+    violations.check(
+        !ttl.is_zero() && ttl <= limits::HINT_TTL_MAX,
+        "ttl",
+        "must be above zero and at most 24 hours",
+    );
+    violations.check(
+        reason.chars().count() <= limits::REASON_CHARS,
+        "reason",
+        format!("must have at most {} characters", limits::REASON_CHARS),
+    );
+    match instruction {
+        Instruction::Interval(interval) => violations.check(
+            (limits::INTERVAL_MIN..=limits::INTERVAL_MAX).contains(&interval),
+            "interval",
+            "must be 50 ms to 366 days",
+        ),
+        Instruction::OneShot(at) => {
+            violations.check(
+                at <= after(now, ttl),
+                "one_shot_time",
+                "must not be after the hint's expiry",
+            );
+            violations.check(
+                elapsed(at, now) <= limits::INTERVAL_MAX,
+                "one_shot_time",
+                "must not be more than 366 days ago",
+            );
+        }
+        Instruction::Pause => violations.push("instruction", "people pause the endpoint itself"),
     }
 }

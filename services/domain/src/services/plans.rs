@@ -42,12 +42,16 @@ pub struct Answer {
     pub rationale: String,
     pub review_after: Duration,
     pub call: ModelCall,
+    /// W3C `traceparent` of the planner's ask.
+    pub trace_parent: Option<String>,
 }
 
 impl Services {
     /// Records an answer and puts it into force as far as the guardrails allow. Sending it again has no second effect.
     pub async fn submit_plan(&self, user: &UserId, id: PlanId, answer: Answer) -> Result<PlanView, Error> {
-        check_answer(&answer, &self.limits)?;
+        let mut violations = Violations::default();
+        check_answer(&answer, &self.limits, &mut violations);
+        violations.into_result()?;
         let mut tx = self.store.begin().await?;
         let now = tx.now();
         let seen = found(Resource::Plan, tx.get_plan(user, id).await?)?;
@@ -66,6 +70,7 @@ impl Services {
             limits: &self.limits,
             chance,
             now,
+            trace_parent: answer.trace_parent.clone(),
         };
         let stale = submission.planning.definition_revision != answer.definition_revision;
         submission.record(answer);
@@ -93,7 +98,13 @@ impl Services {
     }
 
     /// Starts the next wave of a plan whose wave before has succeeded. Sending it again has no second effect.
-    pub async fn advance_plan(&self, user: &UserId, id: PlanId, wave: u32) -> Result<PlanView, Error> {
+    pub async fn advance_plan(
+        &self,
+        user: &UserId,
+        id: PlanId,
+        wave: u32,
+        trace_parent: Option<String>,
+    ) -> Result<PlanView, Error> {
         let mut tx = self.store.begin().await?;
         let now = tx.now();
         let seen = found(Resource::Plan, tx.get_plan(user, id).await?)?;
@@ -112,6 +123,7 @@ impl Services {
             limits: &self.limits,
             chance,
             now,
+            trace_parent,
         };
         next.start_wave(tx.as_mut(), wave).await?;
         next.planning.note(None, now);
@@ -172,8 +184,8 @@ fn definition_changed(planning: &JobPlanning) -> Error {
     }
 }
 
-fn check_answer(answer: &Answer, limits: &PlanLimits) -> Result<(), Error> {
-    let mut violations = Violations::default();
+/// The bounds of an answer that no single verdict could tell.
+pub fn check_answer(answer: &Answer, limits: &PlanLimits, violations: &mut Violations) {
     let rationale = answer.rationale.chars().count() <= limits::DESCRIPTION_CHARS;
     violations.check(rationale, "rationale", "must have at most 4000 characters");
     let bounds = limits.review_min..=limits.review_max;
@@ -189,8 +201,7 @@ fn check_answer(answer: &Answer, limits: &PlanLimits) -> Result<(), Error> {
             "must have at most 1000 characters",
         );
     }
-    check_call(&answer.call, &mut violations);
-    violations.into_result()
+    check_call(&answer.call, violations);
 }
 
 /// The bounds of what a planner says about its model.

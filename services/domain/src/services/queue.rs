@@ -36,6 +36,8 @@ pub struct ClaimedRun {
     pub request: Arc<HttpRequest>,
     pub timeout: Duration,
     pub max_response_bytes: u32,
+    /// W3C `traceparent` of what caused the run.
+    pub trace_parent: Option<String>,
 }
 
 /// What a claim gave.
@@ -238,5 +240,6 @@ fn handed_over(row: &LiveRun, schedule: &Schedule) -> ClaimedRun {
         request: Arc::clone(&schedule.endpoint.request),
         timeout: schedule.endpoint.timeout,
         max_response_bytes: schedule.endpoint.max_response_bytes,
+        trace_parent: row.trace_parent.clone(),
     }
 }

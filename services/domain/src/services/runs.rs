@@ -2,7 +2,7 @@
 
 use crate::{
     endpoint::EndpointStatus,
-    error::{Error, Resource},
+    error::{Error, Resource, Violations},
     ids::{EndpointId, RunId, UserId, uuid_at},
     job::JobStatus,
     limits,
@@ -24,6 +24,8 @@ pub struct RunRequest {
     pub endpoint_id: EndpointId,
     /// `None`, or a time that has passed, means now.
     pub planned_at: Option<Timestamp>,
+    /// W3C `traceparent` of the caller's span.
+    pub trace_parent: Option<String>,
 }
 
 impl Services {
@@ -37,9 +39,9 @@ impl Services {
         let mut tx = self.store.begin().await?;
         let now = tx.now();
         let planned_at = request.planned_at.map_or(now, |at| truncate(at).max(now));
-        if planned_at > after(now, limits::SUBMIT_AHEAD_MAX) {
-            return Err(Error::invalid("planned_time", "must be at most 30 days ahead"));
-        }
+        let mut violations = Violations::default();
+        check_planned_at(planned_at, now, &mut violations);
+        violations.into_result()?;
         let id = RunId(uuid_at(planned_at, self.chance.as_ref()));
         if let Some(earlier) = claim_request(tx.as_mut(), user, idempotency, id.0).await? {
             return found(Resource::Run, tx.get_run_details(user, RunId(earlier)).await?);
@@ -57,7 +59,9 @@ impl Services {
             planned_at,
         );
         run.job_id = schedule.endpoint.job_id;
-        tx.enqueue(&[LiveRun::waiting(run.clone(), Slot::Extra)]).await?;
+        let mut row = LiveRun::waiting(run.clone(), Slot::Extra);
+        row.trace_parent = request.trace_parent;
+        tx.enqueue(&[row]).await?;
         tx.wake(Topic::Queue);
         tx.commit().await?;
         Ok(run)
@@ -101,6 +105,12 @@ impl Services {
         let [Over { run, .. }] = over;
         Ok(run)
     }
+}
+
+/// How far ahead a run may be submitted.
+pub fn check_planned_at(planned_at: Timestamp, now: Timestamp, violations: &mut Violations) {
+    let fits = planned_at <= after(now, limits::SUBMIT_AHEAD_MAX);
+    violations.check(fits, "planned_time", "must be at most 30 days ahead");
 }
 
 fn require_not_archived(schedule: &Schedule) -> Result<(), Error> {

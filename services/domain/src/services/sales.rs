@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    error::{Error, Resource, Violations},
+    error::{Error, Resource, Violation, Violations},
     ids::{FlashSaleId, JobId, UserId, uuid_at},
     plan::reason,
     ports::{Page, Topic, Tx},
@@ -11,9 +11,7 @@ use crate::{
     time::{Timestamp, truncate},
 };
 
-use super::{
-    Idempotency, Listing, Services, check_etag, claim_request, fail_if_any, found, listing, lost_update, peek,
-};
+use super::{Idempotency, Listing, Services, check_etag, claim_request, found, listing, lost_update, peek};
 
 /// The fields of a sale that its owner writes.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +23,8 @@ pub struct SaleDraft {
     pub phase: String,
     pub signals: std::collections::BTreeMap<String, f64>,
     pub job_ids: Vec<JobId>,
+    /// What was wrong with values that could not even be read: refused together with what the check finds.
+    pub unreadable: Vec<Violation>,
 }
 
 impl SaleDraft {
@@ -37,10 +37,14 @@ impl SaleDraft {
             phase: sale.phase.clone(),
             signals: sale.signals.clone(),
             job_ids: sale.job_ids.clone(),
+            unreadable: Vec::new(),
         }
     }
 
-    fn write(self, sale: &mut FlashSale) {
+    /// Writes the fields to the sale, or tells every violation of what that gives.
+    fn write(self, sale: &mut FlashSale) -> Result<(), Error> {
+        let mut violations = Violations::default();
+        violations.extend(self.unreadable);
         sale.name = self.name;
         sale.description = self.description;
         sale.starts_at = truncate(self.starts_at);
@@ -48,6 +52,8 @@ impl SaleDraft {
         sale.phase = self.phase;
         sale.signals = self.signals;
         sale.job_ids = self.job_ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        sale.check(&mut violations);
+        violations.into_result()
     }
 }
 
@@ -75,8 +81,7 @@ impl Services {
             created_at: now,
             updated_at: now,
         };
-        draft.write(&mut sale);
-        check(&sale)?;
+        draft.write(&mut sale)?;
         if let Some(earlier) = claim_request(tx.as_mut(), user, idempotency, sale.id.0).await? {
             return found(Resource::FlashSale, tx.get_sale(user, FlashSaleId(earlier)).await?);
         }
@@ -116,8 +121,7 @@ impl Services {
         let mut sale = before.clone();
         let mut draft = SaleDraft::of(&before);
         edit(&mut draft);
-        draft.write(&mut sale);
-        check(&sale)?;
+        draft.write(&mut sale)?;
         if sale.job_ids != before.job_ids {
             require_jobs(tx.as_mut(), user, &sale.job_ids).await?;
         }
@@ -160,12 +164,6 @@ impl Services {
         tx.commit().await?;
         Ok(sale)
     }
-}
-
-fn check(sale: &FlashSale) -> Result<(), Error> {
-    let mut violations = Violations::default();
-    sale.check(&mut violations);
-    fail_if_any(violations)
 }
 
 fn require_not_ended(sale: &FlashSale, now: Timestamp) -> Result<(), Error> {

@@ -28,7 +28,12 @@ pub fn endpoint_row(endpoint: &Endpoint) -> job_endpoint::Model {
         description: endpoint.description.clone(),
         method: endpoint.request.method.clone(),
         url: endpoint.request.url.clone(),
-        headers: endpoint.request.headers.iter().map(|(name, value)| vec![name.as_str(), value.as_str()]).collect(),
+        headers: endpoint
+            .request
+            .headers
+            .iter()
+            .map(|(name, value)| vec![name.as_str(), value.as_str()])
+            .collect(),
         body: endpoint.request.body.clone(),
         cron_expression: cron.map(|cron| cron.expression().to_owned()),
         cron_zone: cron.map(|cron| cron.zone().to_owned()),
@@ -60,7 +65,11 @@ pub fn endpoint_of(row: job_endpoint::Model) -> StoreResult<Endpoint> {
         base_delay: duration("job_endpoints.retry_base_delay_us", row.retry_base_delay_us)?,
         max_delay: duration("job_endpoints.retry_max_delay_us", row.retry_max_delay_us)?,
     };
-    let pause = if row.paused_until_resumed { Some(Pause::UntilResumed) } else { row.paused_until.map(Pause::Until) };
+    let pause = if row.paused_until_resumed {
+        Some(Pause::UntilResumed)
+    } else {
+        row.paused_until.map(Pause::Until)
+    };
     Ok(Endpoint {
         id: EndpointId(row.id),
         user_id: UserId(row.user_id),
@@ -91,16 +100,21 @@ pub fn request_of(
     body: Option<Vec<u8>>,
 ) -> StoreResult<HttpRequest> {
     let headers = serde_json::from_value(headers).map_err(|error| broken("job_endpoints.headers", error))?;
-    Ok(HttpRequest { method, url, headers, body })
+    Ok(HttpRequest {
+        method,
+        url,
+        headers,
+        body,
+    })
 }
 
 fn baseline_of(row: &job_endpoint::Model) -> StoreResult<Baseline> {
     let columns = "job_endpoints.cron_expression, cron_zone";
     let cron = together(columns, row.cron_expression.as_deref(), row.cron_zone.as_deref())?;
     match (cron, row.interval_us) {
-        (Some((expression, zone)), None) => {
-            CronSchedule::restore(expression, zone).map(Baseline::Cron).map_err(|error| broken(columns, error))
-        }
+        (Some((expression, zone)), None) => CronSchedule::restore(expression, zone)
+            .map(Baseline::Cron)
+            .map_err(|error| broken(columns, error)),
         (None, Some(interval)) => Ok(Baseline::Interval(duration("job_endpoints.interval_us", interval)?)),
         (None, None) => Ok(Baseline::Dormant),
         (Some(_), Some(_)) => Err(broken(columns, "an interval is stored beside a cron expression")),
@@ -128,9 +142,19 @@ pub fn state_row(id: EndpointId, state: &EndpointState) -> endpoint_state::Model
 }
 
 pub fn state_of(row: endpoint_state::Model) -> StoreResult<EndpointState> {
-    let busy = together("endpoint_state.busy_run_id, busy_since", row.busy_run_id, row.busy_since)?;
-    let slowed = together("endpoint_state.slowed_since, slowed_until", row.slowed_since, row.slowed_until)?;
-    let outcome = row.last_outcome.map(|stored| word("endpoint_state.last_outcome", &stored, Outcome::parse));
+    let busy = together(
+        "endpoint_state.busy_run_id, busy_since",
+        row.busy_run_id,
+        row.busy_since,
+    )?;
+    let slowed = together(
+        "endpoint_state.slowed_since, slowed_until",
+        row.slowed_since,
+        row.slowed_until,
+    )?;
+    let outcome = row
+        .last_outcome
+        .map(|stored| word("endpoint_state.last_outcome", &stored, Outcome::parse));
     Ok(EndpointState {
         anchor: row.anchor_at,
         cursor: row.cursor_at,

@@ -58,7 +58,11 @@ pub fn planning_row(planning: &JobPlanning) -> job_planning::Model {
 }
 
 pub fn planning_of(row: job_planning::Model) -> StoreResult<JobPlanning> {
-    let asking = together("job_planning.asking_plan_id, asking_until", row.asking_plan_id, row.asking_until)?;
+    let asking = together(
+        "job_planning.asking_plan_id, asking_until",
+        row.asking_plan_id,
+        row.asking_until,
+    )?;
     Ok(JobPlanning {
         job_id: JobId(row.job_id),
         definition_revision: row.definition_revision,

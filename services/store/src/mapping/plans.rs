@@ -109,7 +109,12 @@ pub fn step_of(row: plan_step::Model) -> StoreResult<PlanStep> {
         endpoint_id: EndpointId(row.endpoint_id),
         delay: duration("plan_steps.delay_us", row.delay_us)?,
         reason: row.reason,
-        verdict: verdict_of("plan_steps.verdict_code", &row.verdict_code, row.verdict_message, row.verdict_until)?,
+        verdict: verdict_of(
+            "plan_steps.verdict_code",
+            &row.verdict_code,
+            row.verdict_message,
+            row.verdict_until,
+        )?,
         run_id: row.run_id.map(RunId),
     })
 }
@@ -136,10 +141,19 @@ pub fn plan_hint_of(row: plan_hint::Model) -> StoreResult<PlanHint> {
         wish: word("plan_hints.kind", &row.kind, |kind| HintWish::parse(kind, length))?,
         ttl: duration("plan_hints.ttl_us", row.ttl_us)?,
         reason: row.reason,
-        verdict: verdict_of("plan_hints.verdict_code", &row.verdict_code, row.verdict_message, row.verdict_until)?,
+        verdict: verdict_of(
+            "plan_hints.verdict_code",
+            &row.verdict_code,
+            row.verdict_message,
+            row.verdict_until,
+        )?,
     })
 }
 
 fn verdict_of(column: &str, code: &str, message: String, until: Option<Timestamp>) -> StoreResult<Verdict> {
-    Ok(Verdict { code: word(column, code, VerdictCode::parse)?, message, until })
+    Ok(Verdict {
+        code: word(column, code, VerdictCode::parse)?,
+        message,
+        until,
+    })
 }

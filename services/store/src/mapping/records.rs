@@ -34,7 +34,9 @@ pub fn change_row(change: &ScheduleChange) -> schedule_change::Model {
 
 pub fn change_of(row: schedule_change::Model) -> StoreResult<ScheduleChange> {
     let known = |stored: &str| TRIGGERS.iter().copied().find(|known| *known == stored);
-    let cause = row.cause.map(|stored| word("schedule_changes.cause", &stored, Cause::parse));
+    let cause = row
+        .cause
+        .map(|stored| word("schedule_changes.cause", &stored, Cause::parse));
     Ok(ScheduleChange {
         endpoint_id: EndpointId(row.endpoint_id),
         at: row.changed_at,

@@ -67,7 +67,10 @@ macro_rules! run_from {
             finished_at: $row.finished_at,
             duration: duration_opt("runs.duration_us", $row.duration_us)?,
             attempt: number("runs.attempt", $row.attempt)?,
-            status_code: $row.status_code.map(|code| number("runs.status_code", i64::from(code))).transpose()?,
+            status_code: $row
+                .status_code
+                .map(|code| number("runs.status_code", i64::from(code)))
+                .transpose()?,
             error: $row.error,
             response: $row.response.unwrap_or_default(),
             response_truncated: $row.response_truncated,
@@ -91,6 +94,7 @@ pub fn live_row(live: &LiveRun) -> live_run::Model {
         lease_owner: live.lease_owner.clone(),
         lease_until: live.lease_until,
         one_shot_id: live.one_shot_id.map(|hint| hint.0),
+        trace_parent: live.trace_parent.clone(),
     })
 }
 
@@ -102,6 +106,7 @@ pub fn live_of(row: live_run::Model) -> StoreResult<LiveRun> {
         lease_owner: row.lease_owner,
         lease_until: row.lease_until,
         one_shot_id: row.one_shot_id.map(HintId),
+        trace_parent: row.trace_parent,
         run: run_from!(row.id, row),
     })
 }
@@ -128,7 +133,10 @@ pub fn attempt_of(row: run_attempt::Model) -> StoreResult<Run> {
 fn lane(user: &UserId) -> i16 {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let hash = user.0.bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+    let hash = user
+        .0
+        .bytes()
+        .fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
     i16::try_from(hash % LANES).expect("LANES fits an i16")
 }
 
@@ -162,9 +170,14 @@ fn missed_of(
 ) -> Result<Option<Missed>, StoreError> {
     match (first, last, count) {
         (None, None, None) => Ok(None),
-        (Some(first), Some(last), Some(count)) => {
-            Ok(Some(Missed { first, last, count: number("runs.missed_count", count)? }))
-        }
-        _ => Err(broken("runs.missed_first, missed_last, missed_count", "only some are filled")),
+        (Some(first), Some(last), Some(count)) => Ok(Some(Missed {
+            first,
+            last,
+            count: number("runs.missed_count", count)?,
+        })),
+        _ => Err(broken(
+            "runs.missed_first, missed_last, missed_count",
+            "only some are filled",
+        )),
     }
 }

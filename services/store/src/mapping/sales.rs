@@ -18,7 +18,11 @@ pub fn sale_row(sale: &FlashSale) -> flash_sale::Model {
         starts_at: sale.starts_at,
         ends_at: sale.ends_at,
         phase: sale.phase.clone(),
-        signals: sale.signals.iter().map(|(name, value)| (name.clone(), serde_json::Value::from(*value))).collect(),
+        signals: sale
+            .signals
+            .iter()
+            .map(|(name, value)| (name.clone(), serde_json::Value::from(*value)))
+            .collect(),
         version: sale.version,
         created_at: sale.created_at,
         updated_at: sale.updated_at,
@@ -28,7 +32,12 @@ pub fn sale_row(sale: &FlashSale) -> flash_sale::Model {
 /// One row for each job, in the order given.
 pub fn sale_job_rows(sale: &FlashSale) -> Vec<flash_sale_job::Model> {
     let jobs = sale.job_ids.iter().zip(0_i64..);
-    jobs.map(|(job, position)| flash_sale_job::Model { flash_sale_id: sale.id.0, job_id: job.0, position }).collect()
+    jobs.map(|(job, position)| flash_sale_job::Model {
+        flash_sale_id: sale.id.0,
+        job_id: job.0,
+        position,
+    })
+    .collect()
 }
 
 /// `jobs` are those of this sale, in order.
@@ -61,5 +70,9 @@ pub fn signal_row(sale: FlashSaleId, change: &SignalChange) -> signal_change::Mo
 }
 
 pub fn signal_of(row: signal_change::Model) -> SignalChange {
-    SignalChange { name: row.name, value: row.value, at: row.changed_at }
+    SignalChange {
+        name: row.name,
+        value: row.value,
+        at: row.changed_at,
+    }
 }

@@ -1,92 +1,117 @@
-//! The claim in one statement: what `Schedule::claim` of the domain does, for a batch, in one round trip.
+//! The claim in two statements of one transaction: what `Schedule::claim` of the domain does, for a batch.
 //!
-//! The domain's transition stays the one that counts: a contract test claims the same rows both ways and compares all
-//! that is left behind.
+//! The domain's transition stays the one that counts: a test claims the same rows both ways and compares all that is
+//! left behind. Two statements, because what the first one waited for may have changed what its snapshot showed.
 
-use baton_domain::{
-    ports::StoreResult,
-    run::LiveRun,
-    services::ClaimedRun,
-};
 use std::sync::Arc;
+
+use baton_domain::{ports::StoreResult, run::LiveRun, services::ClaimedRun};
 use tokio_postgres::Row;
 
 use crate::{
     entity::live_run,
     error::postgres_error,
-    mapping::{
-        duration, number,
-        endpoints::request_of,
-        runs::live_of,
-    },
+    mapping::{duration, endpoints::request_of, number, runs::live_of},
 };
 
-/// Claims up to $2 due rows for $3 with a lease of $4 microseconds, at $1 or, when that is NULL, by the database's clock.
-/// Returns the rows of `live_runs` as they are now, each with its endpoint's request; earliest due first.
+/// Locks up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and whose endpoint is free or
+/// kept by the row itself. Returns their ids, earliest due first, each with that time.
 ///
-/// `due` locks the endpoint before the row, as everybody does, and leaves out what is locked: at most one row an endpoint,
-/// a due cadence row before the others. `claimed` and `moved` are the two halves of the transition; `used_up` takes the
-/// one-shot along that a plan row consumes.
-pub const CLAIM: &str = "
+/// At most one row an endpoint: the one that no better one stands before, a due cadence row being the best. The endpoint
+/// is locked before the row, as everybody does, and what others have locked is left out.
+pub const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
     SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now
-), due AS MATERIALIZED (
-    SELECT r.id, r.slot
-      FROM live_runs r
-      JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
-     WHERE r.status = 'planned'
-       AND r.due_at <= (SELECT now FROM clock)
-       AND (s.busy_run_id = r.id
-            OR (s.busy_run_id IS NULL
-                AND NOT EXISTS (
-                    SELECT 1
-                      FROM live_runs b
-                     WHERE b.endpoint_id = r.endpoint_id
-                       AND b.status = 'planned'
-                       AND b.due_at <= (SELECT now FROM clock)
-                       AND (CASE WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval')
-                                 THEN 0 ELSE 1 END, b.due_at, b.id)
-                         < (CASE WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
-                                 THEN 0 ELSE 1 END, r.due_at, r.id))))
-     ORDER BY r.due_at, r.id
-     LIMIT $2
-       FOR UPDATE OF s, r SKIP LOCKED
+)
+SELECT r.id, (SELECT now FROM clock) AS now
+  FROM live_runs r
+  JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
+ WHERE r.status = 'planned'
+   AND r.due_at <= (SELECT now FROM clock)
+   AND (s.busy_run_id = r.id
+        OR (s.busy_run_id IS NULL
+            AND NOT EXISTS (
+                SELECT 1
+                  FROM live_runs b
+                 WHERE b.endpoint_id = r.endpoint_id
+                   AND b.status = 'planned'
+                   AND b.due_at <= (SELECT now FROM clock)
+                   AND (CASE WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval')
+                             THEN 0 ELSE 1 END, b.due_at, b.id)
+                     < (CASE WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
+                             THEN 0 ELSE 1 END, r.due_at, r.id))))
+ ORDER BY r.due_at, r.id
+ LIMIT $2
+   FOR UPDATE OF s, r SKIP LOCKED";
+
+/// Hands the locked rows $2 to $3 at $1, with a lease of $4 microseconds. Returns the rows of `live_runs` as they are now,
+/// each with its endpoint's request, earliest due first.
+///
+/// `claimed` and `moved` are the row's and the endpoint's half of the transition. `used_up` takes the one-shot along that
+/// a plan row consumes. Where another row than the plan row is claimed, `held` keeps a due one-shot in the plan row due,
+/// and `withdrawn` takes a hinted time out that is now too close to the claimed one.
+pub const CLAIM: &str = "
+WITH before AS MATERIALIZED (
+    SELECT id, slot, slot = 'plan' AND cause IN ('cron', 'interval', 'hint-interval') AS occurs
+      FROM live_runs
+     WHERE id = ANY($2::uuid[])
 ), claimed AS (
     UPDATE live_runs r
-       SET status      = 'running',
-           slot        = CASE WHEN r.slot = 'plan' THEN 'taken' ELSE r.slot END,
-           attempt     = r.attempt + 1,
-           fence       = r.fence + 1,
-           lease_owner = $3,
-           lease_until = clock.now + $4 * INTERVAL '1 microsecond',
-           started_at  = clock.now,
-           job_id      = e.job_id
-      FROM due, clock, job_endpoints e
-     WHERE r.id = due.id
+       SET status             = 'running',
+           slot               = CASE WHEN r.slot = 'plan' THEN 'taken' ELSE r.slot END,
+           attempt            = r.attempt + 1,
+           fence              = r.fence + 1,
+           lease_owner        = $3,
+           lease_until        = $1::timestamptz + $4 * INTERVAL '1 microsecond',
+           started_at         = $1,
+           job_id             = e.job_id,
+           duration_us        = NULL,
+           status_code        = NULL,
+           error              = NULL,
+           response           = NULL,
+           response_truncated = FALSE
+      FROM job_endpoints e
+     WHERE r.id = ANY($2::uuid[])
        AND e.id = r.endpoint_id
- RETURNING r.*, due.slot AS slot_before, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes
+ RETURNING r.*, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes, e.min_interval_us
 ), moved AS (
     UPDATE endpoint_state s
-       SET anchor_at        = CASE WHEN c.attempt = 1 AND c.cause IN ('cron', 'interval', 'hint-interval')
-                                   THEN c.planned_at ELSE s.anchor_at END,
-           cadence_owed     = CASE WHEN c.attempt = 1 AND c.cause IN ('cron', 'interval', 'hint-interval')
-                                   THEN FALSE
-                                   ELSE s.cadence_owed OR COALESCE(s.slowed_until <= clock.now, FALSE) END,
-           slowed_since     = CASE WHEN s.slowed_until <= clock.now THEN NULL ELSE s.slowed_since END,
-           slowed_until     = CASE WHEN s.slowed_until <= clock.now THEN NULL ELSE s.slowed_until END,
-           last_ai_start_at = CASE WHEN c.source = 'ai-hint' THEN clock.now ELSE s.last_ai_start_at END,
+       SET anchor_at        = CASE WHEN b.occurs THEN GREATEST(s.anchor_at, c.planned_at) ELSE s.anchor_at END,
+           cursor_at        = CASE WHEN b.occurs THEN GREATEST(s.cursor_at, c.due_at) ELSE s.cursor_at END,
+           cadence_owed     = NOT b.occurs AND (s.cadence_owed OR COALESCE(s.slowed_until <= $1, FALSE)),
+           slowed_since     = CASE WHEN s.slowed_until <= $1 THEN NULL ELSE s.slowed_since END,
+           slowed_until     = CASE WHEN s.slowed_until <= $1 THEN NULL ELSE s.slowed_until END,
+           last_ai_start_at = CASE WHEN c.source = 'ai-hint' THEN $1 ELSE s.last_ai_start_at END,
            last_planned_at  = GREATEST(s.last_planned_at, c.planned_at),
-           busy_since       = CASE WHEN s.busy_run_id = c.id THEN s.busy_since ELSE clock.now END,
+           busy_since       = CASE WHEN s.busy_run_id = c.id THEN s.busy_since ELSE $1 END,
            busy_run_id      = c.id,
            busy_scheduled   = c.slot = 'taken',
            busy_cadence     = c.cause IN ('cron', 'interval', 'hint-interval')
-      FROM claimed c, clock
+      FROM claimed c
+      JOIN before b ON b.id = c.id
      WHERE s.endpoint_id = c.endpoint_id
 ), used_up AS (
     DELETE FROM hints h
      USING claimed c
+      JOIN before b ON b.id = c.id
      WHERE h.id = c.one_shot_id
-       AND c.slot_before = 'plan'
+       AND b.slot = 'plan'
+), held AS (
+    UPDATE hints h
+       SET held = TRUE
+      FROM claimed c
+      JOIN live_runs p ON p.endpoint_id = c.endpoint_id AND p.slot = 'plan' AND p.id <> c.id
+     WHERE h.id = p.one_shot_id
+       AND p.due_at <= $1
+), withdrawn AS (
+    DELETE FROM live_runs p
+     USING claimed c
+      JOIN endpoint_state s ON s.endpoint_id = c.endpoint_id
+     WHERE p.endpoint_id = c.endpoint_id
+       AND p.slot = 'plan'
+       AND p.id <> c.id
+       AND (p.cause = 'hint-oneshot' OR (p.cause = 'hint-interval' AND p.due_at > $1))
+       AND p.planned_at < GREATEST(s.last_planned_at, c.planned_at) + c.min_interval_us * INTERVAL '1 microsecond'
 )
 SELECT * FROM claimed ORDER BY due_at, id";
 
@@ -109,7 +134,12 @@ SELECT CAST(CEIL(EXTRACT(EPOCH FROM LEAST(
 
 /// Reads a row of [`CLAIM`].
 pub fn claimed_of(row: &Row) -> StoreResult<ClaimedRun> {
-    let LiveRun { run, fence, .. } = live_of(live_model(row).map_err(|error| postgres_error(&error))?)?;
+    let LiveRun {
+        run,
+        fence,
+        trace_parent,
+        ..
+    } = live_of(live_model(row).map_err(|error| postgres_error(&error))?)?;
     let (timeout, max_response_bytes, request) = call_columns(row).map_err(|error| postgres_error(&error))?;
     let (method, url, headers, body) = request;
     Ok(ClaimedRun {
@@ -118,13 +148,19 @@ pub fn claimed_of(row: &Row) -> StoreResult<ClaimedRun> {
         request: Arc::new(request_of(method, url, headers, body)?),
         timeout: duration("job_endpoints.timeout_us", timeout)?,
         max_response_bytes: number("job_endpoints.max_response_bytes", max_response_bytes)?,
+        trace_parent,
     })
 }
 
 type RequestColumns = (String, String, serde_json::Value, Option<Vec<u8>>);
 
 fn call_columns(row: &Row) -> Result<(i64, i64, RequestColumns), tokio_postgres::Error> {
-    let request = (row.try_get("method")?, row.try_get("url")?, row.try_get("headers")?, row.try_get("body")?);
+    let request = (
+        row.try_get("method")?,
+        row.try_get("url")?,
+        row.try_get("headers")?,
+        row.try_get("body")?,
+    );
     Ok((row.try_get("timeout_us")?, row.try_get("max_response_bytes")?, request))
 }
 
@@ -165,5 +201,6 @@ fn live_model(row: &Row) -> Result<live_run::Model, tokio_postgres::Error> {
         lease_owner: row.try_get("lease_owner")?,
         lease_until: row.try_get("lease_until")?,
         one_shot_id: row.try_get("one_shot_id")?,
+        trace_parent: row.try_get("trace_parent")?,
     })
 }

@@ -12,11 +12,15 @@ const WAIT: Duration = Duration::from_secs(5);
 
 /// Connections are made as they are needed.
 pub fn open(target: &Target, connections: usize) -> Result<Pool, StartError> {
-    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let recycling = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
     let manager = Manager::from_config(target.config.clone(), target.tls.clone(), recycling);
     Pool::builder(manager)
         .max_size(connections)
-        .timeouts(Timeouts::wait_millis(u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX)))
+        .timeouts(Timeouts::wait_millis(
+            u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX),
+        ))
         .create_timeout(Some(WAIT))
         .runtime(Runtime::Tokio1)
         .build()

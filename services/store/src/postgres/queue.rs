@@ -1,4 +1,6 @@
 //! The queue on PostgreSQL: the claim on tokio-postgres, everything else as on any store.
+//!
+//! Handed to the engine in place of the general queue; the rows that either leaves behind are the same.
 
 use std::time::Duration;
 
@@ -11,15 +13,16 @@ use baton_domain::{
     services::{Claim, ClaimedRun, Claims, Queue, StoreQueue},
     time::{Timestamp, micros, truncate},
 };
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::{Object, Pool, Transaction};
+use uuid::Uuid;
 
-use super::claim::{CLAIM, NEXT_DUE, claimed_of};
+use super::claim::{CLAIM, LOCK_DUE, NEXT_DUE, claimed_of};
 use crate::{
     error::{pool_error, postgres_error},
     store::DbClock,
 };
 
-/// Claims in one statement.
+/// Claims by two statements about sets of rows, instead of one endpoint after the other.
 pub struct PostgresQueue {
     pool: Pool,
     clock: DbClock,
@@ -40,19 +43,55 @@ impl PostgresQueue {
         }
     }
 
-    async fn claim_rows(client: &Object, claim: &Claim, now: Option<Timestamp>) -> StoreResult<Vec<ClaimedRun>> {
-        let statement = client.prepare_cached(CLAIM).await.map_err(|error| postgres_error(&error))?;
-        let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
-        let rows = client.query(&statement, &[&now, &limit, &claim.owner, &micros_as_float(claim.lease)]).await;
-        rows.map_err(|error| postgres_error(&error))?.iter().map(claimed_of).collect()
+    async fn claim_rows(client: &mut Object, claim: &Claim, now: Option<Timestamp>) -> StoreResult<Vec<ClaimedRun>> {
+        let tx = client.transaction().await.map_err(|error| postgres_error(&error))?;
+        let Due { ids, now } = lock_due(&tx, claim.limit, now).await?;
+        let Some(now) = now else { return Ok(Vec::new()) };
+        let statement = tx.prepare_cached(CLAIM).await.map_err(|error| postgres_error(&error))?;
+        let lease = micros_as_float(claim.lease);
+        let rows = tx.query(&statement, &[&now, &ids, &claim.owner, &lease]).await;
+        let claimed = rows
+            .map_err(|error| postgres_error(&error))?
+            .iter()
+            .map(claimed_of)
+            .collect::<Result<_, _>>()?;
+        // Handed out only once it is committed: a run that starts is a run that nobody else may start.
+        tx.commit().await.map_err(|error| postgres_error(&error))?;
+        Ok(claimed)
     }
 
     async fn next_due_in(client: &Object, now: Option<Timestamp>) -> StoreResult<Option<Duration>> {
-        let statement = client.prepare_cached(NEXT_DUE).await.map_err(|error| postgres_error(&error))?;
-        let row = client.query_one(&statement, &[&now]).await.map_err(|error| postgres_error(&error))?;
+        let statement = client
+            .prepare_cached(NEXT_DUE)
+            .await
+            .map_err(|error| postgres_error(&error))?;
+        let row = client
+            .query_one(&statement, &[&now])
+            .await
+            .map_err(|error| postgres_error(&error))?;
         let next: Option<i64> = row.try_get("next_due_us").map_err(|error| postgres_error(&error))?;
         Ok(next.map(|next| Duration::from_micros(u64::try_from(next).unwrap_or_default())))
     }
+}
+
+/// Rows that are locked and due at `now`, which is missing when there are none.
+struct Due {
+    ids: Vec<Uuid>,
+    now: Option<Timestamp>,
+}
+
+async fn lock_due(tx: &Transaction<'_>, limit: usize, now: Option<Timestamp>) -> StoreResult<Due> {
+    let read = async {
+        let statement = tx.prepare_cached(LOCK_DUE).await?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = tx.query(&statement, &[&now, &limit]).await?;
+        let ids = rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?;
+        Ok(Due {
+            ids,
+            now: rows.first().map(|row| row.try_get("now")).transpose()?,
+        })
+    };
+    read.await.map_err(|error| postgres_error(&error))
 }
 
 /// PostgreSQL multiplies intervals by floats; whole microseconds of any lease are exact in one.
@@ -65,9 +104,9 @@ fn micros_as_float(duration: Duration) -> f64 {
 impl Queue for PostgresQueue {
     #[tracing::instrument(skip_all, level = "debug")]
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
-        let client = self.pool.get().await.map_err(|error| pool_error(&error))?;
+        let mut client = self.pool.get().await.map_err(|error| pool_error(&error))?;
         let now = self.now();
-        let runs = Self::claim_rows(&client, claim, now).await?;
+        let runs = Self::claim_rows(&mut client, claim, now).await?;
         let next_due_in = Self::next_due_in(&client, now).await?;
         Ok(Claims { runs, next_due_in })
     }

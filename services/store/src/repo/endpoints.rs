@@ -42,8 +42,12 @@ impl EndpointsRepo for SqlTx {
     async fn list_schedules(&mut self, user: &UserId, job: Option<JobId>, page: Page) -> StoreResult<Vec<Schedule>> {
         let found = job_endpoint::Entity::find()
             .filter(job_endpoint::Column::UserId.eq(&user.0))
-            .apply_if(job, |endpoints, job| endpoints.filter(job_endpoint::Column::JobId.eq(job.0)))
-            .apply_if(page.after, |endpoints, after| endpoints.filter(job_endpoint::Column::Id.gt(after)))
+            .apply_if(job, |endpoints, job| {
+                endpoints.filter(job_endpoint::Column::JobId.eq(job.0))
+            })
+            .apply_if(page.after, |endpoints, after| {
+                endpoints.filter(job_endpoint::Column::Id.gt(after))
+            })
             .order_by_asc(job_endpoint::Column::Id)
             .limit(rows_of(page))
             .all(&self.db)
@@ -65,11 +69,18 @@ impl EndpointsRepo for SqlTx {
 
     async fn lock_job_schedules(&mut self, job: JobId) -> StoreResult<Vec<Schedule>> {
         let of_job = || job_endpoint::Entity::find().filter(job_endpoint::Column::JobId.eq(job.0));
-        let ids = of_job().select_only().column(job_endpoint::Column::Id).into_tuple::<Uuid>().all(&self.db).await;
+        let ids = of_job()
+            .select_only()
+            .column(job_endpoint::Column::Id)
+            .into_tuple::<Uuid>()
+            .all(&self.db)
+            .await;
         let ids = ids.map_err(store_error)?;
         self.lock_states(&ids).await?;
         // Asked again: an endpoint may have left the job while its lock was waited for.
-        let still = of_job().filter(job_endpoint::Column::Id.is_in(ids)).order_by_asc(job_endpoint::Column::Id);
+        let still = of_job()
+            .filter(job_endpoint::Column::Id.is_in(ids))
+            .order_by_asc(job_endpoint::Column::Id);
         self.load(still.all(&self.db).await.map_err(store_error)?).await
     }
 
@@ -138,9 +149,16 @@ impl SqlTx {
         for row in endpoints {
             let id = row.id;
             let job_status = row.job_id.and_then(|job| jobs.get(&job)).copied();
-            let state = states.remove(&id).ok_or_else(|| unexpected(format!("endpoint {id} has no state")))?;
+            let state = states
+                .remove(&id)
+                .ok_or_else(|| unexpected(format!("endpoint {id} has no state")))?;
             let mut schedule = Schedule::new(endpoint_of(row)?, job_status, state_of(state)?);
-            schedule.hints = hints.remove(&id).unwrap_or_default().into_iter().map(hint_of).collect::<Result<_, _>>()?;
+            schedule.hints = hints
+                .remove(&id)
+                .unwrap_or_default()
+                .into_iter()
+                .map(hint_of)
+                .collect::<Result<_, _>>()?;
             schedule.plan_row = plan_rows.remove(&id).map(live_of).transpose()?;
             schedules.push(schedule);
         }
@@ -154,21 +172,39 @@ impl SqlTx {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let columns = job::Entity::find().select_only().columns([job::Column::Id, job::Column::Status]);
-        let found = columns.filter(job::Column::Id.is_in(ids)).into_tuple::<(Uuid, String)>().all(&self.db).await;
-        found.map_err(store_error)?.into_iter().map(|(id, status)| Ok((id, status_of(&status)?))).collect()
+        let columns = job::Entity::find()
+            .select_only()
+            .columns([job::Column::Id, job::Column::Status]);
+        let found = columns
+            .filter(job::Column::Id.is_in(ids))
+            .into_tuple::<(Uuid, String)>()
+            .all(&self.db)
+            .await;
+        found
+            .map_err(store_error)?
+            .into_iter()
+            .map(|(id, status)| Ok((id, status_of(&status)?)))
+            .collect()
     }
 
     async fn states(&self, ids: &[Uuid]) -> StoreResult<HashMap<Uuid, endpoint_state::Model>> {
         let wanted = endpoint_state::Column::EndpointId.is_in(ids.iter().copied());
-        let found = endpoint_state::Entity::find().filter(wanted).all(&self.db).await.map_err(store_error)?;
+        let found = endpoint_state::Entity::find()
+            .filter(wanted)
+            .all(&self.db)
+            .await
+            .map_err(store_error)?;
         Ok(found.into_iter().map(|state| (state.endpoint_id, state)).collect())
     }
 
     /// By endpoint, oldest first.
     async fn hints(&self, ids: &[Uuid]) -> StoreResult<HashMap<Uuid, Vec<hint::Model>>> {
         let wanted = hint::Column::EndpointId.is_in(ids.iter().copied());
-        let found = hint::Entity::find().filter(wanted).order_by_asc(hint::Column::Id).all(&self.db).await;
+        let found = hint::Entity::find()
+            .filter(wanted)
+            .order_by_asc(hint::Column::Id)
+            .all(&self.db)
+            .await;
         let mut hints: HashMap<Uuid, Vec<hint::Model>> = HashMap::new();
         for hint in found.map_err(store_error)? {
             hints.entry(hint.endpoint_id).or_default().push(hint);
@@ -182,6 +218,10 @@ impl SqlTx {
             .filter(live_run::Column::Slot.eq(Slot::Plan.as_str()))
             .all(&self.db)
             .await;
-        Ok(found.map_err(store_error)?.into_iter().map(|row| (row.endpoint_id, row)).collect())
+        Ok(found
+            .map_err(store_error)?
+            .into_iter()
+            .map(|row| (row.endpoint_id, row))
+            .collect())
     }
 }

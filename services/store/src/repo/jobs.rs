@@ -10,8 +10,9 @@ use baton_domain::{
     time::Timestamp,
 };
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, QueryTrait as _, sea_query::{Expr, ExprTrait as _},
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait as _,
+    sea_query::{Expr, ExprTrait as _},
 };
 
 use crate::{
@@ -29,18 +30,24 @@ use crate::{
 impl JobsRepo for SqlTx {
     async fn create_job(&mut self, job: &Job) -> StoreResult<()> {
         self.insert::<job::Entity>(vec![job_row(job)]).await?;
-        self.insert::<job_planning::Entity>(vec![planning_row(&JobPlanning::new(job.id))]).await
+        self.insert::<job_planning::Entity>(vec![planning_row(&JobPlanning::new(job.id))])
+            .await
     }
 
     async fn get_job(&mut self, user: &UserId, id: JobId) -> StoreResult<Option<Job>> {
-        let found = job::Entity::find_by_id(id.0).filter(job::Column::UserId.eq(&user.0)).one(&self.db).await;
+        let found = job::Entity::find_by_id(id.0)
+            .filter(job::Column::UserId.eq(&user.0))
+            .one(&self.db)
+            .await;
         found.map_err(store_error)?.map(job_of).transpose()
     }
 
     async fn list_jobs(&mut self, user: &UserId, status: Option<JobStatus>, page: Page) -> StoreResult<Vec<Job>> {
         let found = job::Entity::find()
             .filter(job::Column::UserId.eq(&user.0))
-            .apply_if(status, |jobs, status| jobs.filter(job::Column::Status.eq(status.as_str())))
+            .apply_if(status, |jobs, status| {
+                jobs.filter(job::Column::Status.eq(status.as_str()))
+            })
             .apply_if(page.after, |jobs, after| jobs.filter(job::Column::Id.gt(after)))
             .order_by_asc(job::Column::Id)
             .limit(rows_of(page))
@@ -87,7 +94,9 @@ impl JobsRepo for SqlTx {
         let found = job_endpoint::Entity::find()
             .filter(job_endpoint::Column::UserId.eq(&user.0))
             .filter(job_endpoint::Column::JobId.eq(job.0))
-            .apply_if(page.after, |endpoints, after| endpoints.filter(job_endpoint::Column::Id.gt(after)))
+            .apply_if(page.after, |endpoints, after| {
+                endpoints.filter(job_endpoint::Column::Id.gt(after))
+            })
             .order_by_asc(job_endpoint::Column::Id)
             .limit(rows_of(page))
             .all(&self.db)

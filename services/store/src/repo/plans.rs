@@ -89,8 +89,13 @@ impl PlansRepo for SqlTx {
     }
 
     async fn planning_heads(&mut self, user: &UserId) -> StoreResult<Vec<PlanningHead>> {
-        let found: Vec<Head> = self.rows(HEADS, vec![user.0.as_str().into(), self.time().into()]).await?;
-        let head = |head: Head| PlanningHead { job_id: JobId(head.job_id), context_revision: head.context_revision };
+        let found: Vec<Head> = self
+            .rows(HEADS, vec![user.0.as_str().into(), self.time().into()])
+            .await?;
+        let head = |head: Head| PlanningHead {
+            job_id: JobId(head.job_id),
+            context_revision: head.context_revision,
+        };
         Ok(found.into_iter().map(head).collect())
     }
 
@@ -145,7 +150,11 @@ impl SqlTx {
     async fn insert_parts(&self, plan: &Plan) -> StoreResult<()> {
         let steps = plan.steps.iter().map(|step| step_row(plan.id, step));
         self.insert::<plan_step::Entity>(steps.collect::<Vec<_>>()).await?;
-        let hints = plan.hints.iter().zip(0..).map(|(hint, position)| plan_hint_row(plan.id, position, hint));
+        let hints = plan
+            .hints
+            .iter()
+            .zip(0..)
+            .map(|(hint, position)| plan_hint_row(plan.id, position, hint));
         self.insert::<plan_hint::Entity>(hints.collect::<Vec<_>>()).await
     }
 
@@ -167,7 +176,11 @@ impl SqlTx {
 
     async fn steps(&self, plans: &[Uuid]) -> StoreResult<HashMap<Uuid, Vec<PlanStep>>> {
         let wanted = plan_step::Entity::find().filter(plan_step::Column::PlanId.is_in(plans.iter().copied()));
-        let found = wanted.order_by_asc(plan_step::Column::Step).all(&self.db).await.map_err(store_error)?;
+        let found = wanted
+            .order_by_asc(plan_step::Column::Step)
+            .all(&self.db)
+            .await
+            .map_err(store_error)?;
         let mut steps: HashMap<Uuid, Vec<PlanStep>> = HashMap::new();
         for row in found {
             steps.entry(row.plan_id).or_default().push(step_of(row)?);
@@ -177,7 +190,11 @@ impl SqlTx {
 
     async fn plan_hints(&self, plans: &[Uuid]) -> StoreResult<HashMap<Uuid, Vec<PlanHint>>> {
         let wanted = plan_hint::Entity::find().filter(plan_hint::Column::PlanId.is_in(plans.iter().copied()));
-        let found = wanted.order_by_asc(plan_hint::Column::Position).all(&self.db).await.map_err(store_error)?;
+        let found = wanted
+            .order_by_asc(plan_hint::Column::Position)
+            .all(&self.db)
+            .await
+            .map_err(store_error)?;
         let mut hints: HashMap<Uuid, Vec<PlanHint>> = HashMap::new();
         for row in found {
             hints.entry(row.plan_id).or_default().push(plan_hint_of(row)?);

@@ -10,8 +10,8 @@ use baton_domain::{
     time::Timestamp,
 };
 use sea_orm::{
-    ActiveValue::NotSet, ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _,
-    QueryOrder as _,
+    ActiveValue::NotSet,
+    ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
     sea_query::{Expr, ExprTrait as _},
 };
 
@@ -84,7 +84,8 @@ struct NextDue {
 #[async_trait]
 impl QueueRepo for SqlTx {
     async fn enqueue(&mut self, rows: &[LiveRun]) -> StoreResult<()> {
-        self.insert::<live_run::Entity>(rows.iter().map(live_row).collect()).await
+        self.insert::<live_run::Entity>(rows.iter().map(live_row).collect())
+            .await
     }
 
     async fn due_runs(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>> {
@@ -97,7 +98,11 @@ impl QueueRepo for SqlTx {
 
     async fn next_due(&mut self) -> StoreResult<Option<Timestamp>> {
         let found: Vec<NextDue> = self.rows(NEXT_DUE, Vec::new()).await?;
-        Ok(found.into_iter().flat_map(|next| [next.due_at, next.lease_until]).flatten().min())
+        Ok(found
+            .into_iter()
+            .flat_map(|next| [next.due_at, next.lease_until])
+            .flatten()
+            .min())
     }
 
     async fn live_runs(&mut self, ids: &[RunId]) -> StoreResult<Vec<LiveRun>> {
@@ -125,11 +130,14 @@ impl QueueRepo for SqlTx {
 
     async fn update_live(&mut self, rows: &[LiveRun]) -> StoreResult<()> {
         // A plan row that its endpoint's save took out comes back as taken.
-        self.upsert::<live_run::Entity>(rows.iter().map(live_row).collect()).await
+        self.upsert::<live_run::Entity>(rows.iter().map(live_row).collect())
+            .await
     }
 
     async fn extend_leases(&mut self, leases: &[(RunId, i64)], until: Timestamp) -> StoreResult<Vec<RunId>> {
-        let claims = leases.iter().map(|(id, fence)| Expr::tuple([Expr::value(id.0), Expr::value(*fence)]));
+        let claims = leases
+            .iter()
+            .map(|(id, fence)| Expr::tuple([Expr::value(id.0), Expr::value(*fence)]));
         let key = Expr::tuple([Expr::col(live_run::Column::Id), Expr::col(live_run::Column::Fence)]);
         if leases.is_empty() {
             return Ok(Vec::new());
@@ -140,14 +148,19 @@ impl QueueRepo for SqlTx {
             .filter(live_run::Column::Status.eq(RunStatus::Running.as_str()))
             .exec_with_returning(&self.db)
             .await;
-        Ok(held.map_err(store_error)?.into_iter().map(|row| RunId(row.id)).collect())
+        Ok(held
+            .map_err(store_error)?
+            .into_iter()
+            .map(|row| RunId(row.id))
+            .collect())
     }
 
     async fn move_to_history(&mut self, runs: &[Run]) -> StoreResult<()> {
         let ids = runs.iter().map(|run| run.id.0);
         let waiting = live_run::Entity::delete_many().filter(live_run::Column::Id.is_in(ids));
         waiting.exec(&self.db).await.map_err(store_error)?;
-        self.insert::<run_history::Entity>(runs.iter().map(history_row).collect()).await
+        self.insert::<run_history::Entity>(runs.iter().map(history_row).collect())
+            .await
     }
 
     async fn keep_attempt(&mut self, run: &Run) -> StoreResult<()> {
@@ -166,10 +179,13 @@ impl QueueRepo for SqlTx {
 impl SqlTx {
     /// Rows that a query on (now, limit) over `r` and `s` finds, locked.
     async fn take_rows(&self, sql: &str, limit: usize) -> StoreResult<Vec<LiveRun>> {
-        let sql = if self.is_postgres() { format!("{sql}{SKIP_LOCKED}") } else { sql.to_owned() };
+        let sql = if self.is_postgres() {
+            format!("{sql}{SKIP_LOCKED}")
+        } else {
+            sql.to_owned()
+        };
         let limit = i64::try_from(rows_of(Page::first(limit))).unwrap_or(i64::MAX);
         let found: Vec<live_run::Model> = self.rows(sql, vec![self.time().into(), limit.into()]).await?;
         found.into_iter().map(live_of).collect()
     }
 }
-

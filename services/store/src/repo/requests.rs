@@ -32,8 +32,14 @@ impl RequestsRepo for SqlTx {
             return Ok(None);
         }
         let place = (key.user_id.0.clone(), key.method.to_owned(), key.request_id.clone());
-        let stored = request_key::Entity::find_by_id(place).one(&self.db).await.map_err(store_error)?;
+        let stored = request_key::Entity::find_by_id(place)
+            .one(&self.db)
+            .await
+            .map_err(store_error)?;
         let stored = stored.ok_or_else(|| unexpected("a request key is neither new nor there"))?;
-        Ok(Some(StoredRequest { digest: stored.digest, resource_id: stored.resource_id }))
+        Ok(Some(StoredRequest {
+            digest: stored.digest,
+            resource_id: stored.resource_id,
+        }))
     }
 }

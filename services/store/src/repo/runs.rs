@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use baton_domain::{
     ids::{EndpointId, RunId, UserId},
     ports::{Page, RunFilter, RunsRepo, StoreResult},
-    run::Run,
+    run::{Run, Source},
     time::Timestamp,
 };
 use sea_orm::{FromQueryResult, Value, prelude::Uuid};
@@ -81,7 +81,9 @@ impl RunsRepo for SqlTx {
         if self.is_postgres() {
             let mut values = vec![number(limit), number(response_bytes)];
             let ids = bind_all(&mut values, ids);
-            let sql = RECENT_OF_EACH.replace("{ids}", &ids).replace("{of_one}", &recent_of_one("e.id"));
+            let sql = RECENT_OF_EACH
+                .replace("{ids}", &ids)
+                .replace("{of_one}", &recent_of_one("e.id"));
             found = self.rows(sql, values).await?;
         } else {
             let sql = recent_of_one("$3");
@@ -100,7 +102,12 @@ impl RunsRepo for SqlTx {
         let mut values = vec![since.into()];
         let sql = STARTS.replace("{ids}", &bind_all(&mut values, ids));
         let found: Vec<Starts> = self.rows(sql, values).await?;
-        let count = |row: Starts| (EndpointId(row.endpoint_id), u32::try_from(row.starts).unwrap_or(u32::MAX));
+        let count = |row: Starts| {
+            (
+                EndpointId(row.endpoint_id),
+                u32::try_from(row.starts).unwrap_or(u32::MAX),
+            )
+        };
         Ok(found.into_iter().map(count).collect())
     }
 }
@@ -130,11 +137,13 @@ struct Conditions {
 
 impl Conditions {
     fn of(filter: &RunFilter) -> Self {
-        let mut conditions =
-            Self { text: "user_id = $1".to_owned(), values: vec![filter.user_id.0.as_str().into()] };
+        let mut conditions = Self {
+            text: "user_id = $1".to_owned(),
+            values: vec![filter.user_id.0.as_str().into()],
+        };
         conditions.and_some("job_id = ", filter.job_id.map(|job| job.0));
         conditions.and_some("endpoint_id = ", filter.endpoint_id.map(|endpoint| endpoint.0));
-        conditions.and_some("source = ", filter.source.as_ref().map(|source| source.as_str()));
+        conditions.and_some("source = ", filter.source.as_ref().map(Source::as_str));
         conditions.and_some("plan_id = ", filter.plan_id.map(|plan| plan.0));
         conditions.and_some("planned_at >= ", filter.from);
         conditions.and_some("planned_at < ", filter.to);
@@ -158,7 +167,9 @@ impl Conditions {
 }
 
 fn recent_of_one(endpoint: &str) -> String {
-    RECENT_OF_ONE.replace("{columns}", COLUMNS).replace("{endpoint}", endpoint)
+    RECENT_OF_ONE
+        .replace("{columns}", COLUMNS)
+        .replace("{endpoint}", endpoint)
 }
 
 fn number(count: usize) -> Value {
@@ -172,4 +183,3 @@ fn bind_all(values: &mut Vec<Value>, ids: &[EndpointId]) -> String {
     let names: Vec<String> = (first..=values.len()).map(|position| format!("${position}")).collect();
     names.join(", ")
 }
-

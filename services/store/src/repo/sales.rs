@@ -58,7 +58,9 @@ impl FlashSalesRepo for SqlTx {
     async fn list_sales(&mut self, user: &UserId, page: Page) -> StoreResult<Vec<FlashSale>> {
         let found = flash_sale::Entity::find()
             .filter(flash_sale::Column::UserId.eq(&user.0))
-            .apply_if(page.after, |sales, after| sales.filter(flash_sale::Column::Id.gt(after)))
+            .apply_if(page.after, |sales, after| {
+                sales.filter(flash_sale::Column::Id.gt(after))
+            })
             .order_by_asc(flash_sale::Column::Id)
             .limit(rows_of(page))
             .all(&self.db)
@@ -96,8 +98,7 @@ impl FlashSalesRepo for SqlTx {
         keep: usize,
     ) -> StoreResult<Vec<SignalChange>> {
         let keep = i64::try_from(keep).unwrap_or(i64::MAX);
-        let found: Vec<signal_change::Model> =
-            self.rows(CHANGES, vec![id.0.into(), since.into(), keep.into()]).await?;
+        let found: Vec<signal_change::Model> = self.rows(CHANGES, vec![id.0.into(), since.into(), keep.into()]).await?;
         Ok(found.into_iter().map(signal_of).collect())
     }
 }

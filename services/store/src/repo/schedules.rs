@@ -1,7 +1,9 @@
 //! What saving schedules writes, gathered by table so that many schedules take one statement a kind.
 
 use baton_domain::{ports::StoreResult, run::Slot, schedule::Schedule};
-use sea_orm::{ActiveValue::NotSet, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, prelude::Uuid};
+use sea_orm::{
+    ActiveValue::NotSet, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, prelude::Uuid,
+};
 
 use crate::{
     entity::{endpoint_state, hint, job_endpoint, live_run, run_history, schedule_change},

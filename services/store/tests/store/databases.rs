@@ -47,15 +47,23 @@ impl OwnDatabase {
         let Ok(server) = std::env::var("BATON_TEST_DATABASE_URL") else {
             panic!("BATON_TEST_DATABASE_URL is not set: PostgreSQL tests need a server; run `cargo xtask test`");
         };
-        let name = format!("baton_test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        administer(&server, &format!("CREATE DATABASE {name}")).await.expect("the server lets us create a database");
+        let name = format!(
+            "baton_test_{}_{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        administer(&server, &format!("CREATE DATABASE {name}"))
+            .await
+            .expect("the server lets us create a database");
         Self { server, name }
     }
 
     /// Creates a database with the current schema.
     pub async fn migrated() -> Self {
         let database = Self::empty().await;
-        let db = sea_orm::Database::connect(database.url()).await.expect("the new database accepts connections");
+        let db = sea_orm::Database::connect(database.url())
+            .await
+            .expect("the new database accepts connections");
         migrate_up(&db).await.expect("the migrations apply");
         db.close().await.expect("the connection closes");
         database
@@ -75,7 +83,9 @@ impl Drop for OwnDatabase {
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            runtime.block_on(administer(&server, &statement)).map_err(std::io::Error::other)
+            runtime
+                .block_on(administer(&server, &statement))
+                .map_err(std::io::Error::other)
         });
         if let Ok(Err(error)) = dropping.join() {
             eprintln!("test database {} remains: {error}", self.name);
@@ -103,7 +113,9 @@ fn general(store: &Arc<dyn Store>) -> StoreQueue {
 pub async fn sqlite_world() -> World {
     let clock = test_clock();
     let folder = Folder::new();
-    let store = sqlite::connect(&folder.file(), clock.clone()).await.expect("a fresh file opens");
+    let store = sqlite::connect(&folder.file(), clock.clone())
+        .await
+        .expect("a fresh file opens");
     let store: Arc<dyn Store> = Arc::new(store);
     let queue = Arc::new(general(&store));
     World::new(store, queue, clock, folder)
@@ -112,7 +124,9 @@ pub async fn sqlite_world() -> World {
 /// A store on a fresh database whose time is `clock`.
 pub async fn postgres_store(database: &OwnDatabase, clock: &Arc<TestClock>) -> SqlStore {
     let clock = DbClock::Injected(clock.clone());
-    postgres::connect(&database.url(), clock, 4).await.expect("a migrated database opens")
+    postgres::connect(&database.url(), clock, 4)
+        .await
+        .expect("a migrated database opens")
 }
 
 /// The queue that claims in one statement.

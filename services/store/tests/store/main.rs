@@ -2,8 +2,9 @@
 
 mod claims;
 mod databases;
+mod rows;
+mod schema;
 mod start;
-mod times;
 mod wakes;
 
 /// The embedded default.

@@ -6,7 +6,7 @@ use crate::{
     call::HttpRequest,
     cron::{CronError, CronSchedule},
     endpoint::{Baseline, Endpoint, EndpointStatus, Pause, RetryPolicy},
-    error::{Error, Violations},
+    error::{Error, Violation, Violations},
     ids::{EndpointId, JobId, UserId},
     job::check_texts,
     limits,
@@ -43,6 +43,8 @@ pub struct EndpointDraft {
     pub max_response_bytes: Option<u32>,
     /// On create only.
     pub pause: Option<Pause>,
+    /// What was wrong with values that could not even be read: refused together with what the check finds.
+    pub unreadable: Vec<Violation>,
 }
 
 impl EndpointDraft {
@@ -68,6 +70,7 @@ impl EndpointDraft {
             retry: Some(endpoint.retry),
             max_response_bytes: Some(endpoint.max_response_bytes),
             pause: None,
+            unreadable: Vec::new(),
         }
     }
 
@@ -81,6 +84,7 @@ impl EndpointDraft {
         violations: Violations,
     ) -> Result<Endpoint, Error> {
         let mut violations = violations;
+        violations.extend(self.unreadable.iter().cloned());
         let baseline = self.check(now, &mut violations);
         violations.into_result()?;
         Ok(Endpoint {

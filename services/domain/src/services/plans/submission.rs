@@ -30,6 +30,8 @@ pub(super) struct Submission<'a> {
     pub limits: &'a PlanLimits,
     pub chance: &'a dyn Chance,
     pub now: Timestamp,
+    /// Of the request that starts runs.
+    pub trace_parent: Option<String>,
 }
 
 impl<'a> Submission<'a> {
@@ -210,7 +212,9 @@ impl<'a> Submission<'a> {
             run.plan_id = Some(plan.id);
             run.step = Some(step.step);
             run.plan_reason = Some(step.reason.clone()).filter(|reason| !reason.is_empty());
-            rows.push(LiveRun::waiting(run, Slot::Extra));
+            let mut row = LiveRun::waiting(run, Slot::Extra);
+            row.trace_parent.clone_from(&self.trace_parent);
+            rows.push(row);
         }
         if rows.is_empty() && plan.next_wave().is_none() {
             plan.close(PlanState::Completed, self.now);
