@@ -88,7 +88,6 @@ fn endpoint_state() -> TableCreateStatement {
         .col(string_null("last_outcome"))
         .col(uuid_null("busy_run_id"))
         .col(at_null("busy_since"))
-        .col(boolean("busy_scheduled"))
         .col(boolean("busy_cadence"))
         .col(at("changed_at"))
         .col(at_null("slowed_since"))

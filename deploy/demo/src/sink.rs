@@ -14,7 +14,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -34,6 +34,8 @@ pub struct Received {
     pub at: SystemTime,
     /// The run's id; absent when the header was.
     pub run_id: Option<String>,
+    /// The W3C trace context that came with it.
+    pub traceparent: Option<String>,
 }
 
 /// How an endpoint is made to misbehave.
@@ -103,14 +105,17 @@ impl Sink {
 
 impl Shop {
     fn receive(&mut self, endpoint: String, headers: &HeaderMap) {
-        let run_id = headers
-            .get(IDEMPOTENCY_KEY)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let text = |name| {
+            headers
+                .get(name)
+                .and_then(|value: &HeaderValue| value.to_str().ok())
+                .map(str::to_owned)
+        };
         self.received.push(Received {
             endpoint,
             at: wall_now(),
-            run_id,
+            run_id: text(IDEMPOTENCY_KEY),
+            traceparent: text("traceparent"),
         });
     }
 }

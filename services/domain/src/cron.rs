@@ -2,6 +2,8 @@
 //!
 //! croner does the calendar; this module fixes the dialect and turns its answers into instants.
 
+use std::sync::Arc;
+
 use chrono_tz::Tz;
 use croner::{
     Cron,
@@ -15,7 +17,8 @@ use crate::time::Timestamp;
 pub struct CronSchedule {
     expression: String,
     zone: Tz,
-    pattern: Cron,
+    /// Shared: a parsed pattern is large, and endpoints are cloned.
+    pattern: Arc<Cron>,
 }
 
 impl PartialEq for CronSchedule {
@@ -58,7 +61,7 @@ impl CronSchedule {
         Ok(Self {
             expression: expression.to_owned(),
             zone,
-            pattern,
+            pattern: Arc::new(pattern),
         })
     }
 
@@ -86,3 +89,6 @@ pub fn parse_zone(zone: &str) -> Result<Tz, CronError> {
     }
     zone.parse().map_err(|_| CronError::Zone)
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,8 +113,6 @@ pub struct Busy {
     pub run_id: RunId,
     /// When its first attempt started.
     pub since: Timestamp,
-    /// True when the run came from the plan row: the next plan is made when it ends.
-    pub scheduled: bool,
     /// True when the run is a cadence occurrence: times that pass meanwhile are accounted for.
     pub cadence: bool,
 }

@@ -34,7 +34,7 @@ pub const RETRY_BASE_DEFAULT: Duration = Duration::from_secs(1);
 pub const RETRY_CAP_DEFAULT: Duration = Duration::from_secs(60);
 pub const RETRY_DELAY_MIN: Duration = Duration::from_millis(10);
 pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(60 * 60);
-/// A run whose lease was lost this often is recorded as failed.
+/// A run whose lease is lost more often than this is recorded as failed.
 pub const LOSSES_MAX: u32 = 5;
 
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(15);

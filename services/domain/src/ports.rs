@@ -174,8 +174,8 @@ pub trait QueueRepo {
     async fn next_due(&mut self) -> StoreResult<Option<Timestamp>>;
     /// These rows, whatever their status; missing ones are left out. Endpoints are locked by the caller.
     async fn live_runs(&mut self, ids: &[RunId]) -> StoreResult<Vec<LiveRun>>;
-    /// The waiting rows of slot `extra` of these endpoints.
-    async fn waiting_extras(&mut self, ids: &[EndpointId]) -> StoreResult<Vec<LiveRun>>;
+    /// The waiting rows of these endpoints but their plan rows: manual runs, steps, and whatever waits for a retry.
+    async fn waiting_runs(&mut self, ids: &[EndpointId]) -> StoreResult<Vec<LiveRun>>;
     /// The live rows of a plan.
     async fn live_runs_of_plan(&mut self, plan: PlanId) -> StoreResult<Vec<LiveRun>>;
     /// Writes every field of existing rows.

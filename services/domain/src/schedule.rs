@@ -15,13 +15,15 @@ mod tests;
 pub use hints::{HintDraft, HintVerdict, pause_cap};
 pub use runs::{Ended, FinishedRun, Settled};
 
+use due::is_due_cadence;
+
 use crate::{
     endpoint::{Endpoint, EndpointState},
     governor::{self, Inputs, Next},
     hint::Hint,
     ids::{Chance, EndpointId, RunId, uuid_at},
     job::JobStatus,
-    run::{Cause, LiveRun, Run, Slot},
+    run::{Cause, LiveRun, Run, Slot, stored_enum},
     time::Timestamp,
 };
 
@@ -34,13 +36,31 @@ pub struct Dirty {
     pub plan_row: bool,
 }
 
+stored_enum!(
+    /// What made the governor look again.
+    Trigger {
+        Created => "created",
+        Redefined => "redefined",
+        Assigned => "assigned",
+        JobStatus => "job-status",
+        Paused => "paused",
+        Resumed => "resumed",
+        FailuresReset => "failures-reset",
+        Archived => "archived",
+        HintApplied => "hint-applied",
+        HintsCleared => "hints-cleared",
+        /// A time came due under hints that are about to change.
+        Due => "due",
+        RunEnded => "run-ended",
+    }
+);
+
 /// Why a plan row was rewritten: the append-only record that an audit reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleChange {
     pub endpoint_id: EndpointId,
     pub at: Timestamp,
-    /// What happened, in kebab-case, such as `created`, `hint-applied` or `paused`.
-    pub trigger: &'static str,
+    pub trigger: Trigger,
     pub next_at: Option<Timestamp>,
     pub cause: Option<Cause>,
 }
@@ -88,13 +108,11 @@ impl Schedule {
 
     /// Lets the governor decide anew and rewrites the plan row if its answer differs. A cadence time that is due stands:
     /// what comes after it starts waiting does not move it.
-    pub fn replan(&mut self, trigger: &'static str, now: Timestamp, chance: &dyn Chance) {
-        if self.keeps_due_row(now, chance) {
+    pub fn replan(&mut self, trigger: Trigger, now: Timestamp, chance: &dyn Chance) {
+        if self.plan_row.as_ref().is_some_and(|row| is_due_cadence(row, now)) {
             return;
         }
-        // While a cadence run is in flight its end decides what comes next.
-        let held = self.state.busy.is_some_and(|busy| busy.cadence);
-        let next = if held { None } else { governor::next(self.inputs(), now) };
+        let next = self.next(now);
         let same = match (&self.plan_row, &next) {
             (None, None) => true,
             (Some(row), Some(next)) => is_same(row, next, now),
@@ -112,6 +130,32 @@ impl Schedule {
         });
         self.plan_row = next.map(|next| self.row(next, chance));
         self.dirty.plan_row = true;
+    }
+
+    /// The next run: what has come due under the hints of its time, else what the governor says. While a cadence run is
+    /// in flight there is none: its end decides.
+    fn next(&self, now: Timestamp) -> Option<Next> {
+        if self.state.busy.is_some_and(|busy| busy.cadence) {
+            return None;
+        }
+        governor::due_cadence(self.inputs(), now).or_else(|| governor::next(self.inputs(), now))
+    }
+
+    /// The next `count` runs if nothing else happened, what is due already first.
+    pub fn preview(&self, now: Timestamp, count: usize) -> Vec<Next> {
+        let Some(due) = governor::due_cadence(self.inputs(), now).filter(|_| count > 0) else {
+            return governor::preview(self.inputs(), now, count);
+        };
+        let mut state = self.state.clone();
+        state.anchor = state.anchor.max(due.planned_at);
+        state.cursor = state.cursor.max(due.due_at);
+        state.last_planned_at = state.last_planned_at.max(Some(due.planned_at));
+        let then = Inputs {
+            state: &state,
+            ..self.inputs()
+        };
+        let rest = governor::preview(then, now, count - 1);
+        [due].into_iter().chain(rest).collect()
     }
 
     fn row(&self, next: Next, chance: &dyn Chance) -> LiveRun {

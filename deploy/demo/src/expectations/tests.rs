@@ -267,6 +267,7 @@ fn agreement_is_exact_for_each_attempt_of_each_run() {
         endpoint: run.endpoint.clone(),
         at: SystemTime::UNIX_EPOCH,
         run_id: Some(run.id.clone()),
+        traceparent: None,
     };
     let agrees = |runs: &[ObservedRun], received: &[Received]| agreement(runs, received).met;
     let once = run("cache_warm_up", 11.0);
@@ -301,6 +302,7 @@ fn agreement_is_exact_for_each_attempt_of_each_run() {
             request(&once),
             Received {
                 run_id: None,
+                traceparent: None,
                 ..request(&once)
             }
         ]

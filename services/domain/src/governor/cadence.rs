@@ -21,7 +21,9 @@ pub(super) fn candidate<'a>(inputs: Inputs<'a>, paused: Option<Timestamp>, now: 
     let Baseline::Cron(cron) = &inputs.endpoint.baseline else {
         return hinted_or_interval;
     };
-    let cron = cron.next_after(view.cursor).map(|planned_at| Candidate {
+    // Times recorded as skipped behind one that still waits are over, though the cursor has not moved yet.
+    let accounted = view.cursor.max(inputs.state.anchor);
+    let cron = cron.next_after(accounted).map(|planned_at| Candidate {
         planned_at,
         key: planned_at,
         cause: Cause::Cron,
@@ -113,9 +115,10 @@ impl<'a> View<'a> {
             },
             hint: Some(hint),
         };
-        // The limit of row 7.
+        // The limit of row 7, for a time that is not void anyway.
         let floor = self.floor.max(phase);
-        let baseline = Self { floor, ..self }.baseline().filter(|_| moved.is_some());
+        let gives_way = moved.is_some() && phase <= hint.expires_at;
+        let baseline = Self { floor, ..self }.baseline().filter(|_| gives_way);
         Some(baseline.filter(|baseline| baseline.key < hinted.key).unwrap_or(hinted))
     }
 }

@@ -9,14 +9,24 @@ use crate::{
     time::{Timestamp, after, elapsed, from_micros, micros},
 };
 
-use super::{Candidate, Inputs, Next, cadence, pause_end};
+use super::{Candidate, Inputs, Next, cadence, one_shot, pause_end};
+
+/// The cadence time that has come due by `now` and waits, as it was planned after the last change: hints that have
+/// expired since count as long as they are there.
+pub fn due_cadence(inputs: Inputs<'_>, now: Timestamp) -> Option<Next> {
+    let paused = pause_end(inputs)?;
+    let then = accounted(inputs.state);
+    let candidate = cadence::candidate(inputs, paused, then).filter(|candidate| candidate.key <= now)?;
+    let shot = one_shot::candidate(inputs, paused, candidate.key).filter(|shot| shot.key == candidate.key);
+    Some(candidate.settled(inputs.state.changed_at, now, shot.and_then(|shot| shot.hint)))
+}
 
 /// The cadence times after the anchor and the last change, up to and including `until`: how many, the first and the last.
 /// The `Next` is the first of them as it would have run.
 pub fn passed_over(inputs: Inputs<'_>, until: Timestamp) -> Option<(Missed, Next)> {
     let paused = pause_end(inputs)?;
     let mut state = inputs.state.clone();
-    state.cursor = state.cursor.max(state.anchor).max(state.changed_at);
+    state.cursor = accounted(&state);
     let mut passed: Option<(Missed, Next)> = None;
     loop {
         let then = Inputs {
@@ -39,6 +49,11 @@ pub fn passed_over(inputs: Inputs<'_>, until: Timestamp) -> Option<(Missed, Next
         let key = candidate.key;
         move_to(&mut state, last, key);
     }
+}
+
+/// Times up to here have run, been recorded, or been overtaken by a change.
+fn accounted(state: &EndpointState) -> Timestamp {
+    state.cursor.max(state.anchor).max(state.changed_at)
 }
 
 fn move_to(state: &mut EndpointState, last: Timestamp, key: Timestamp) {

@@ -1,5 +1,6 @@
 //! The governor's table, row by row. Times are seconds after ten o'clock.
 
+mod endings;
 mod guardrails;
 mod rows;
 mod traps;

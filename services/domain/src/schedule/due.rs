@@ -7,12 +7,12 @@ use crate::{
     endpoint::EndpointState,
     governor::{self, Inputs, Next, behind_last_run},
     hint::Hint,
-    ids::{Chance, RunId, uuid_at},
-    run::{Cause, ClampedFrom, LiveRun, Missed, Run, RunStatus},
+    ids::Chance,
+    run::{Cause, LiveRun, Missed, Run, RunStatus},
     time::Timestamp,
 };
 
-use super::Schedule;
+use super::{Schedule, Trigger};
 
 impl Schedule {
     /// Fixes what came due under the hints and failures so far, before they change: the first cadence time takes the
@@ -23,8 +23,9 @@ impl Schedule {
             return;
         }
         self.hold_planned_one_shot(now);
-        if governor::next(self.inputs(), now).is_some_and(|next| next.cause.is_cadence() && next.due_at <= now) {
-            self.replan("due", now, chance);
+        let next = self.next(now);
+        if next.is_some_and(|next| next.cause.is_cadence() && next.due_at <= now) {
+            self.replan(Trigger::Due, now, chance);
         }
         let Some(row) = self.plan_row.as_ref().filter(|row| is_due_cadence(row, now)) else {
             return;
@@ -38,22 +39,38 @@ impl Schedule {
     /// Records the cadence times up to `now` that will not run any more, that of a due plan row included, and moves the
     /// anchor to the last of them.
     pub(super) fn settle_passed(&mut self, reason: &str, now: Timestamp, chance: &dyn Chance) {
-        let row = self.plan_row.take_if(|row| is_due_cadence(row, now)).map(|row| row.run);
-        self.dirty.plan_row |= row.is_some();
-        let rest = self.passed_after(row.as_ref(), now);
-        let (run, missed) = match (row, rest) {
-            (None, None) => return,
-            (None, Some((missed, first))) => (self.row(first, chance).run, missed),
-            (Some(run), rest) => {
-                let missed = Missed {
-                    first: run.planned_at,
-                    last: rest.as_ref().map_or(run.planned_at, |(rest, _)| rest.last),
-                    count: rest.map_or(1, |(rest, _)| rest.count.saturating_add(1)),
-                };
-                (run, missed)
+        let row = self.take_waiting_cadence(now, chance);
+        let mut rest = self.passed_after(row.as_ref(), now);
+        if let Some(run) = row {
+            let mut missed = Missed {
+                first: run.planned_at,
+                last: run.planned_at,
+                count: 1,
+            };
+            // One window for both, unless times between them have been recorded already.
+            let gap = self.state.anchor > run.planned_at;
+            if let Some((behind, _)) = rest.take_if(|_| !gap) {
+                missed.last = behind.last;
+                missed.count = missed.count.saturating_add(behind.count);
             }
-        };
-        self.record_skipped(run, missed, reason, now);
+            self.record_skipped(run, missed, reason, now);
+        }
+        if let Some((missed, first)) = rest {
+            let run = self.row(first, chance).run;
+            self.record_skipped(run, missed, reason, now);
+        }
+    }
+
+    /// The cadence time that is due and waits for its claim, be it in the plan row or behind a one-shot there.
+    fn take_waiting_cadence(&mut self, now: Timestamp, chance: &dyn Chance) -> Option<Run> {
+        let row = self.plan_row.take_if(|row| is_due_cadence(row, now));
+        self.dirty.plan_row |= row.is_some();
+        let waiting = row.or_else(|| {
+            let next = self.next(now)?;
+            let due = next.cause.is_cadence() && next.due_at <= now;
+            due.then(|| self.row(next, chance))
+        });
+        waiting.map(|row| row.run)
     }
 
     /// The times that have passed by `now`; behind `row` when a cadence time waits.
@@ -81,26 +98,18 @@ impl Schedule {
         });
     }
 
-    /// True when the plan row is a due cadence time, which stands. A hinted one still keeps its distance from the last
-    /// claimed run; when that moves it into the future the governor decides anew.
-    pub(super) fn keeps_due_row(&mut self, now: Timestamp, chance: &dyn Chance) -> bool {
+    /// After a claim: a hinted time in the plan row that has become too close to it is planned anew when the run ends.
+    pub(super) fn withdraw_close_row(&mut self, now: Timestamp) {
+        self.hold_planned_one_shot(now);
         let last = self.state.last_planned_at;
-        let Some(row) = self.plan_row.as_mut().filter(|row| is_due_cadence(row, now)) else {
-            return false;
-        };
-        let run = &mut row.run;
-        if run.cause != Cause::HintInterval {
-            return true;
-        }
-        let moved = behind_last_run(&self.endpoint, last, run.planned_at);
-        if moved > run.planned_at && moved <= now {
-            run.clamped_from.get_or_insert(ClampedFrom::Time(run.planned_at));
-            run.planned_at = moved;
-            run.due_at = run.due_at.max(moved);
-            run.id = RunId(uuid_at(moved, chance));
-            self.dirty.plan_row = true;
-        }
-        moved <= now
+        let close = self.plan_row.take_if(|row| {
+            let run = &row.run;
+            let hinted = matches!(run.cause, Cause::HintInterval | Cause::HintOneShot);
+            hinted
+                && !is_due_cadence(row, now)
+                && behind_last_run(&self.endpoint, last, run.planned_at) > run.planned_at
+        });
+        self.dirty.plan_row |= close.is_some();
     }
 
     /// A one-shot that is due and waits in the plan row stays due until it runs, though its life may end meanwhile.

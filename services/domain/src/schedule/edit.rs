@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    Schedule,
+    Schedule, Trigger,
     due::{is_due_cadence, note_occurrence},
 };
 
@@ -19,7 +19,7 @@ impl Schedule {
     pub fn start(&mut self, now: Timestamp, chance: &dyn Chance) {
         self.dirty.endpoint = true;
         self.dirty.state = true;
-        self.replan("created", now, chance);
+        self.replan(Trigger::Created, now, chance);
     }
 
     /// Fails for an archived endpoint, which nothing changes any more.
@@ -41,7 +41,7 @@ impl Schedule {
         self.touch(now);
         self.mark_changed(now);
         self.move_cursor(now);
-        self.replan("redefined", now, chance);
+        self.replan(Trigger::Redefined, now, chance);
     }
 
     /// Moves the endpoint into a job with this status, or out of any.
@@ -57,7 +57,7 @@ impl Schedule {
             row.run.job_id = self.endpoint.job_id;
             self.dirty.plan_row = true;
         }
-        self.replan("assigned", now, chance);
+        self.replan(Trigger::Assigned, now, chance);
     }
 
     /// Follows its job into another status. Archived cancels what is planned.
@@ -69,7 +69,7 @@ impl Schedule {
         }
         self.job_status = status;
         self.mark_changed(now);
-        self.replan("job-status", now, chance);
+        self.replan(Trigger::JobStatus, now, chance);
     }
 
     /// A person's pause, in place of an earlier one.
@@ -78,7 +78,7 @@ impl Schedule {
         self.endpoint.pause = Some(pause);
         self.touch(now);
         self.mark_changed(now);
-        self.replan("paused", now, chance);
+        self.replan(Trigger::Paused, now, chance);
     }
 
     /// Ends a person's pause now. Where it has ended by itself, or there is none, the schedule stays as it is.
@@ -94,13 +94,13 @@ impl Schedule {
                 self.move_cursor(now);
             }
         }
-        self.replan("resumed", now, chance);
+        self.replan(Trigger::Resumed, now, chance);
     }
 
     /// Ends the backoff.
     pub fn reset_failures(&mut self, now: Timestamp, chance: &dyn Chance) {
         self.forget_failures(now, chance);
-        self.replan("failures-reset", now, chance);
+        self.replan(Trigger::FailuresReset, now, chance);
     }
 
     /// Without backoff from now on. What came due under it is fixed first.
@@ -118,7 +118,7 @@ impl Schedule {
         self.endpoint.status = EndpointStatus::Archived;
         self.touch(now);
         self.mark_changed(now);
-        self.replan("archived", now, chance);
+        self.replan(Trigger::Archived, now, chance);
     }
 
     /// Moves the plan row into the history as cancelled, and accounts for what came due behind it.

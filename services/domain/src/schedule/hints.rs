@@ -10,10 +10,11 @@ use crate::{
     hint::{Author, Hint, Instruction},
     ids::{Chance, HintId, PlanId, uuid_at},
     limits::{HINT_SLOWDOWN, PlanLimits},
+    run::Cause,
     time::{Timestamp, after, elapsed},
 };
 
-use super::Schedule;
+use super::{Schedule, Trigger};
 
 /// A hint that somebody wants, within the bounds that do not depend on the endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl Schedule {
         if verdict.is_in_force() {
             self.catch_up(now, chance);
             self.write_hint(draft, now, chance);
-            self.replan_unless_due("hint-applied", now, chance);
+            self.replan_unless_due(Trigger::HintApplied, now, chance);
         }
         verdict
     }
@@ -94,7 +95,7 @@ impl Schedule {
         self.dirty.hints = true;
         self.mark_changed(now);
         self.end_slowing_if_gone(now);
-        self.replan_unless_due("hints-cleared", now, chance);
+        self.replan_unless_due(Trigger::HintsCleared, now, chance);
         count
     }
 
@@ -222,13 +223,17 @@ impl Schedule {
         self.end_slowing_if_gone(now);
     }
 
-    /// What is already due stands: a hint moves the times after it. Only a one-shot that is gone or replaced goes.
-    fn replan_unless_due(&mut self, trigger: &'static str, now: Timestamp, chance: &dyn Chance) {
+    /// What is already due stands: a hint moves the times after it. A one-shot goes when it is cleared or replaced, or
+    /// when a cadence time has come due as well.
+    fn replan_unless_due(&mut self, trigger: Trigger, now: Timestamp, chance: &dyn Chance) {
         let due = self.plan_row.as_ref().filter(|row| row.run.due_at <= now);
-        let one_shot = due
-            .filter(|row| !row.run.cause.is_cadence())
-            .and_then(|row| row.one_shot_id);
-        if !one_shot.is_some_and(|id| self.hints.iter().any(|hint| hint.id == id)) {
+        let one_shot = due.filter(|row| row.run.cause == Cause::HintOneShot);
+        let stands = one_shot.is_some_and(|row| self.hints.iter().any(|hint| Some(hint.id) == row.one_shot_id));
+        if !stands
+            || self
+                .next(now)
+                .is_some_and(|next| next.cause.is_cadence() && next.due_at <= now)
+        {
             self.replan(trigger, now, chance);
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     time::{Timestamp, after},
 };
 
-use super::{Schedule, due::note_occurrence};
+use super::{Schedule, Trigger, due::note_occurrence};
 
 /// What the engine reports about a call that is over.
 #[derive(Debug, Clone)]
@@ -59,6 +59,7 @@ impl Schedule {
         }
         self.state.last_planned_at = self.state.last_planned_at.max(Some(row.run.planned_at));
         self.occupy(&row, now);
+        self.withdraw_close_row(now);
 
         row.fence += 1;
         row.lease_owner = Some(owner.to_owned());
@@ -93,7 +94,6 @@ impl Schedule {
         self.state.busy = Some(Busy {
             run_id: row.run.id,
             since: mine.map_or(now, |busy| busy.since),
-            scheduled: row.slot == Slot::Taken,
             cadence: row.run.cause.is_cadence(),
         });
         self.dirty.state = true;
@@ -149,23 +149,23 @@ impl Schedule {
             RunStatus::Failed
         };
         run.finished_at = Some(now);
-        let busy = self.state.busy.take_if(|busy| busy.run_id == run.id);
         if run.cause.is_cadence() {
+            // While it still counts as busy: what passed meanwhile is overlap, nothing of it waits.
             self.settle_passed("overlap", now, chance);
             self.move_cursor(now);
         }
+        let busy = self.state.busy.take_if(|busy| busy.run_id == run.id);
         self.hold_due_one_shots(busy.map_or(now, |busy| busy.since), now);
         let class_changed = self.note_result(run.cause, success, now, chance);
         self.drop_expired_hints(now);
         self.dirty.state = true;
-        self.replan("run-ended", now, chance);
+        self.replan(Trigger::RunEnded, now, chance);
         Ended::Over { run, class_changed }
     }
 
     /// Ends a run that will not be tried again because nothing of its endpoint runs any more.
     fn call_off(&mut self, row: LiveRun, reason: &str, now: Timestamp) -> Ended {
-        self.state.busy.take_if(|busy| busy.run_id == row.run.id);
-        self.dirty.state = true;
+        self.release(row.run.id);
         let run = Run {
             status: RunStatus::Cancelled,
             finished_at: Some(now),
@@ -176,6 +176,12 @@ impl Schedule {
             run,
             class_changed: false,
         }
+    }
+
+    /// The run will not be tried again: it keeps the endpoint to itself no longer.
+    pub fn release(&mut self, run: RunId) {
+        self.state.busy.take_if(|busy| busy.run_id == run);
+        self.dirty.state = true;
     }
 
     /// Why nothing of this endpoint is started any more, if so.

@@ -7,12 +7,12 @@ pub use draft::EndpointDraft;
 use crate::{
     endpoint::{EndpointState, EndpointStatus, Pause},
     error::{Error, Resource, Violations},
-    governor::{self, Next},
+    governor::Next,
     ids::{EndpointId, JobId, UserId, uuid_at},
     job::{Job, JobStatus},
     limits,
     ports::{Page, Topic, Tx},
-    run::Source,
+    run::{Cause, Run},
     schedule::Schedule,
     time::{Timestamp, after},
 };
@@ -198,7 +198,7 @@ impl Services {
         let mut tx = self.store.read().await?;
         let now = tx.now();
         let schedule = found(Resource::Endpoint, tx.get_schedule(user, id).await?)?;
-        Ok(governor::preview(schedule.inputs(), now, count))
+        Ok(schedule.preview(now, count))
     }
 
     /// One locked change of one endpoint, with what it means for waiting runs and planners.
@@ -216,21 +216,18 @@ impl Services {
         let schedule = found(Resource::Endpoint, schedules.first_mut())?;
         change(schedule, now)?;
         let job = schedule.endpoint.job_id;
+        match told {
+            Told::Definition | Told::Context => {}
+            Told::Paused => {
+                let step = |run: &Run| run.cause == Cause::PlanStep;
+                drop_waiting(tx.as_mut(), &mut schedules, "paused", now, step).await?;
+            }
+            Told::Archived => drop_waiting(tx.as_mut(), &mut schedules, "endpoint-archived", now, |_| true).await?,
+        }
         tx.save_schedules(&schedules).await?;
         match told {
-            Told::Definition => note_definition(tx.as_mut(), job).await?,
             Told::Context => note_context(tx.as_mut(), job).await?,
-            Told::Paused => {
-                drop_waiting(tx.as_mut(), &schedules, "paused", now, |run| {
-                    run.source == Source::AI_HINT
-                })
-                .await?;
-                note_definition(tx.as_mut(), job).await?;
-            }
-            Told::Archived => {
-                drop_waiting(tx.as_mut(), &schedules, "endpoint-archived", now, |_| true).await?;
-                note_definition(tx.as_mut(), job).await?;
-            }
+            Told::Definition | Told::Paused | Told::Archived => note_definition(tx.as_mut(), job).await?,
         }
         tx.wake(Topic::Queue);
         tx.commit().await?;

@@ -5,7 +5,7 @@ use crate::{
     ids::{JobId, UserId, uuid_at},
     job::{Job, JobStatus, check_texts},
     ports::{Page, Topic, Tx},
-    run::Source,
+    run::Cause,
     schedule::Schedule,
     time::Timestamp,
 };
@@ -105,6 +105,7 @@ impl Services {
         for schedule in &mut schedules {
             schedule.change_job_status(Some(target), now, self.chance.as_ref());
         }
+        drop_waiting(tx.as_mut(), &mut schedules, target, now).await?;
         tx.save_schedules(&schedules).await?;
         let written = match target {
             JobStatus::Archived => tx.archive_job(user, id, now).await?,
@@ -113,7 +114,6 @@ impl Services {
         if !written {
             return Err(lost_update());
         }
-        drop_waiting(tx.as_mut(), &schedules, target, now).await?;
         note_definition(tx.as_mut(), Some(id)).await?;
         tx.wake(Topic::Queue);
         tx.commit().await?;
@@ -145,11 +145,16 @@ fn require_not_archived(job: &Job) -> Result<(), Error> {
 }
 
 /// A paused job drops the planner's waiting steps, an archived one everything that waits.
-async fn drop_waiting(tx: &mut dyn Tx, schedules: &[Schedule], status: JobStatus, now: Timestamp) -> Result<(), Error> {
+async fn drop_waiting(
+    tx: &mut dyn Tx,
+    schedules: &mut [Schedule],
+    status: JobStatus,
+    now: Timestamp,
+) -> Result<(), Error> {
     match status {
         JobStatus::Active => Ok(()),
         JobStatus::Paused => {
-            outcomes::drop_waiting(tx, schedules, "job-paused", now, |run| run.source == Source::AI_HINT).await
+            outcomes::drop_waiting(tx, schedules, "job-paused", now, |run| run.cause == Cause::PlanStep).await
         }
         JobStatus::Archived => outcomes::drop_waiting(tx, schedules, "job-archived", now, |_| true).await,
     }

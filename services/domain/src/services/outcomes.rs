@@ -104,39 +104,38 @@ pub(super) async fn wave_result(tx: &mut dyn Tx, plan: &Plan) -> Result<Option<b
     Ok(Some(failed))
 }
 
-/// Cancels (or, for a planner's step on something paused, skips) the waiting runs that `which` names.
+/// Cancels (or, for a planner's step on something paused, skips) the waiting runs that `which` names, those that wait for
+/// a retry included. The schedules are saved afterwards.
 pub(super) async fn drop_waiting(
     tx: &mut dyn Tx,
-    schedules: &[Schedule],
+    schedules: &mut [Schedule],
     why: &str,
     now: Timestamp,
     which: impl Fn(&Run) -> bool,
 ) -> Result<(), Error> {
     let ids: Vec<_> = schedules.iter().map(|schedule| schedule.endpoint.id).collect();
-    let rows = tx.waiting_extras(&ids).await?;
-    let free = |run: &Run| {
-        !schedules
-            .iter()
-            .any(|schedule| schedule.state.busy.is_some_and(|busy| busy.run_id == run.id))
-    };
-    let dropped: Vec<Run> = rows
-        .into_iter()
-        .map(|row| row.run)
-        .filter(|run| which(run) && free(run))
+    let waiting = tx.waiting_runs(&ids).await?.into_iter().map(|row| row.run);
+    let dropped: Vec<Run> = waiting
+        .filter(|run| which(run))
         .map(|run| dropped(run, why, now))
         .collect();
     if dropped.is_empty() {
         return Ok(());
     }
+    for run in &dropped {
+        for schedule in schedules
+            .iter_mut()
+            .filter(|schedule| schedule.endpoint.id == run.endpoint_id)
+        {
+            schedule.release(run.id);
+        }
+    }
     tx.move_to_history(&dropped).await?;
-    let over: Vec<Over> = dropped
-        .into_iter()
-        .map(|run| Over {
-            run,
-            class_changed: false,
-        })
-        .collect();
-    note_over(tx, &over).await
+    let over = dropped.into_iter().map(|run| Over {
+        run,
+        class_changed: false,
+    });
+    note_over(tx, &over.collect::<Vec<_>>()).await
 }
 
 /// The terminal form of a run that never starts.

@@ -16,7 +16,6 @@ pub struct Model {
     pub last_outcome: Option<String>,
     pub busy_run_id: Option<Uuid>,
     pub busy_since: Option<DateTimeUtc>,
-    pub busy_scheduled: bool,
     pub busy_cadence: bool,
     pub changed_at: DateTimeUtc,
     pub slowed_since: Option<DateTimeUtc>,

@@ -132,7 +132,6 @@ pub fn state_row(id: EndpointId, state: &EndpointState) -> endpoint_state::Model
         last_outcome: state.last_outcome.map(|outcome| outcome.as_str().to_owned()),
         busy_run_id: state.busy.map(|busy| busy.run_id.0),
         busy_since: state.busy.map(|busy| busy.since),
-        busy_scheduled: state.busy.is_some_and(|busy| busy.scheduled),
         busy_cadence: state.busy.is_some_and(|busy| busy.cadence),
         changed_at: state.changed_at,
         slowed_since: state.slowed.map(|slowed| slowed.since),
@@ -165,7 +164,6 @@ pub fn state_of(row: endpoint_state::Model) -> StoreResult<EndpointState> {
         busy: busy.map(|(run, since)| Busy {
             run_id: RunId(run),
             since,
-            scheduled: row.busy_scheduled,
             cadence: row.busy_cadence,
         }),
         changed_at: row.changed_at,

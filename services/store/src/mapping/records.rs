@@ -1,24 +1,14 @@
 //! Schedule changes, the append-only record that an audit reads.
 
-use baton_domain::{ids::EndpointId, ports::StoreResult, run::Cause, schedule::ScheduleChange};
+use baton_domain::{
+    ids::EndpointId,
+    ports::StoreResult,
+    run::Cause,
+    schedule::{ScheduleChange, Trigger},
+};
 
 use super::word;
 use crate::entity::schedule_change;
-
-/// Every word that the domain gives as a trigger.
-const TRIGGERS: &[&str] = &[
-    "created",
-    "redefined",
-    "assigned",
-    "job-status",
-    "paused",
-    "resumed",
-    "failures-reset",
-    "archived",
-    "hint-applied",
-    "hints-cleared",
-    "run-ended",
-];
 
 /// The `id` is the database's to give.
 pub fn change_row(change: &ScheduleChange) -> schedule_change::Model {
@@ -26,21 +16,20 @@ pub fn change_row(change: &ScheduleChange) -> schedule_change::Model {
         id: 0,
         endpoint_id: change.endpoint_id.0,
         changed_at: change.at,
-        trigger: change.trigger.to_owned(),
+        trigger: change.trigger.as_str().to_owned(),
         next_at: change.next_at,
         cause: change.cause.map(|cause| cause.as_str().to_owned()),
     }
 }
 
 pub fn change_of(row: schedule_change::Model) -> StoreResult<ScheduleChange> {
-    let known = |stored: &str| TRIGGERS.iter().copied().find(|known| *known == stored);
     let cause = row
         .cause
         .map(|stored| word("schedule_changes.cause", &stored, Cause::parse));
     Ok(ScheduleChange {
         endpoint_id: EndpointId(row.endpoint_id),
         at: row.changed_at,
-        trigger: word("schedule_changes.trigger", &row.trigger, known)?,
+        trigger: word("schedule_changes.trigger", &row.trigger, Trigger::parse)?,
         next_at: row.next_at,
         cause: cause.transpose()?,
     })

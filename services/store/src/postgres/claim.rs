@@ -85,7 +85,6 @@ WITH before AS MATERIALIZED (
            last_planned_at  = GREATEST(s.last_planned_at, c.planned_at),
            busy_since       = CASE WHEN s.busy_run_id = c.id THEN s.busy_since ELSE $1 END,
            busy_run_id      = c.id,
-           busy_scheduled   = c.slot = 'taken',
            busy_cadence     = c.cause IN ('cron', 'interval', 'hint-interval')
       FROM claimed c
       JOIN before b ON b.id = c.id

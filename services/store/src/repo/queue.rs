@@ -111,10 +111,10 @@ impl QueueRepo for SqlTx {
         found.map_err(store_error)?.into_iter().map(live_of).collect()
     }
 
-    async fn waiting_extras(&mut self, ids: &[EndpointId]) -> StoreResult<Vec<LiveRun>> {
+    async fn waiting_runs(&mut self, ids: &[EndpointId]) -> StoreResult<Vec<LiveRun>> {
         let found = live_run::Entity::find()
             .filter(live_run::Column::EndpointId.is_in(ids.iter().map(|id| id.0)))
-            .filter(live_run::Column::Slot.eq(Slot::Extra.as_str()))
+            .filter(live_run::Column::Slot.ne(Slot::Plan.as_str()))
             .filter(live_run::Column::Status.eq(RunStatus::Planned.as_str()))
             .order_by_asc(live_run::Column::Id)
             .all(&self.db)

@@ -37,7 +37,12 @@ fn row_6_without_max_interval_a_hint_is_at_most_four_intervals() {
     let next = expect(&case, 0, 240, Cause::HintInterval);
     assert_eq!(next.clamped_from, Some(ClampedFrom::Interval(secs(500))));
     // That bound is the interval's: a dormant endpoint has none.
-    expect(&Case::new(Baseline::Dormant).planned_gap(500, 0, HOUR), 0, 500, Cause::HintInterval);
+    expect(
+        &Case::new(Baseline::Dormant).planned_gap(500, 0, HOUR),
+        0,
+        500,
+        Cause::HintInterval,
+    );
 }
 
 #[test]
@@ -67,27 +72,49 @@ fn row_6_the_users_own_schedule_is_never_clamped() {
 #[test]
 fn row_7_a_one_shot_close_to_the_last_claimed_run_is_moved() {
     let case = Case::new(every(HOUR as u64)).with(bounds(30, None));
-    let next = expect(&case.after_extra(100).planned_shot(110, 0, HOUR), 105, 130, Cause::HintOneShot);
+    let next = expect(
+        &case.after_extra(100).planned_shot(110, 0, HOUR),
+        105,
+        130,
+        Cause::HintOneShot,
+    );
     assert_eq!(next.clamped_from, Some(ClampedFrom::Time(at(110))));
 }
 
 #[test]
 fn row_7_a_hinted_time_close_to_the_last_claimed_run_is_moved() {
-    let case = Case::new(every(HOUR as u64)).with(bounds(30, None)).planned_gap(60, 0, HOUR);
+    let case = Case::new(every(HOUR as u64))
+        .with(bounds(30, None))
+        .planned_gap(60, 0, HOUR);
     let next = expect(&case.after_extra(50), 55, 80, Cause::HintInterval);
     assert_eq!(next.clamped_from, Some(ClampedFrom::Time(at(60))));
 }
 
 #[test]
 fn row_7_exactly_min_interval_is_far_enough() {
-    let case = Case::new(every(HOUR as u64)).with(bounds(30, None)).planned_gap(60, 0, HOUR);
-    assert_eq!(expect(&case.after_extra(30), 40, 60, Cause::HintInterval).clamped_from, None);
+    let case = Case::new(every(HOUR as u64))
+        .with(bounds(30, None))
+        .planned_gap(60, 0, HOUR);
+    assert_eq!(
+        expect(&case.after_extra(30), 40, 60, Cause::HintInterval).clamped_from,
+        None
+    );
 }
 
 #[test]
 fn row_7_the_baselines_own_times_are_not_moved() {
-    expect(&Case::new(every(60)).with(bounds(30, None)).after_extra(55), 56, 60, Cause::Interval);
-    expect(&Case::new(cron("* * * * *")).with(bounds(30, None)).after_extra(55), 56, 60, Cause::Cron);
+    expect(
+        &Case::new(every(60)).with(bounds(30, None)).after_extra(55),
+        56,
+        60,
+        Cause::Interval,
+    );
+    expect(
+        &Case::new(cron("* * * * *")).with(bounds(30, None)).after_extra(55),
+        56,
+        60,
+        Cause::Cron,
+    );
 }
 
 #[test]
@@ -125,5 +152,18 @@ fn row_7_a_hinted_time_moved_behind_the_baselines_gives_way_to_it() {
     // A slowing hint keeps its own time as the earliest.
     let case = Case::new(every(60)).with(bounds(60, None)).planned_gap(200, 0, HOUR);
     let next = case.after_extra(199).next(199).expect("a next run");
-    assert_eq!((next.planned_at, next.due_at, next.cause), (at(60), at(200), Cause::Interval));
+    assert_eq!(
+        (next.planned_at, next.due_at, next.cause),
+        (at(60), at(200), Cause::Interval)
+    );
+}
+
+#[test]
+fn row_7_a_time_behind_the_hints_expiry_does_not_hold_the_baseline_back() {
+    let case = Case::new(every(60)).with(bounds(60, None)).planned_gap(200, 0, 150);
+    let next = case.after_extra(145).next(145).expect("a next run");
+    assert_eq!(
+        (next.planned_at, next.due_at, next.cause),
+        (at(60), at(150), Cause::Interval)
+    );
 }

@@ -25,7 +25,12 @@ fn daily_cron_created_an_hour_early_runs_once_and_not_early() {
     for now in [HOUR, 2 * HOUR - 1] {
         expect(&case, now, 2 * HOUR, Cause::Cron);
     }
-    expect(&case.after_run(2 * HOUR, 2 * HOUR + 1), 2 * HOUR + 1, 26 * HOUR, Cause::Cron);
+    expect(
+        &case.after_run(2 * HOUR, 2 * HOUR + 1),
+        2 * HOUR + 1,
+        26 * HOUR,
+        Cause::Cron,
+    );
 }
 
 #[test]
@@ -39,7 +44,12 @@ fn one_shot_on_an_hourly_endpoint_runs_once_beside_the_hourly_run() {
 #[test]
 fn five_minute_endpoint_hinted_to_now_is_due_at_once_even_if_it_has_just_ended() {
     let ended = Case::new(every(300)).after_run(300, 310);
-    expect(&ended.clone().planned_shot(310, 310, HOUR), 310, 310, Cause::HintOneShot);
+    expect(
+        &ended.clone().planned_shot(310, 310, HOUR),
+        310,
+        310,
+        Cause::HintOneShot,
+    );
     expect(&ended.planned_gap(1, 310, HOUR), 310, 310, Cause::HintInterval);
 }
 
@@ -52,7 +62,9 @@ fn a_call_longer_than_the_interval_keeps_the_phase() {
 fn four_failures_and_a_success() {
     let (mut anchor, mut waits) = (0, Vec::new());
     for failures in [1, 2, 3, 4, 0] {
-        let case = Case::new(every(60)).after_run(anchor, anchor + 1).with_failures(failures);
+        let case = Case::new(every(60))
+            .after_run(anchor, anchor + 1)
+            .with_failures(failures);
         let next = case.next(anchor + 1).expect("a next run");
         waits.push((next.planned_at - at(anchor)).num_seconds());
         anchor += waits.last().copied().unwrap_or_default();
@@ -65,6 +77,12 @@ fn interval_hint_and_one_shot_keep_their_own_expiry_and_reason() {
     let mut case = Case::new(every(3_600)).planned_gap(90, 0, HOUR).planned_shot(50, 0, 60);
     case.hints[0].reason = "busy".to_owned();
     case.hints[1].reason = "check once".to_owned();
-    assert_eq!(expect(&case, 0, 50, Cause::HintOneShot).reason.as_deref(), Some("check once"));
-    assert_eq!(expect(&case, 61, 90, Cause::HintInterval).reason.as_deref(), Some("busy"));
+    assert_eq!(
+        expect(&case, 0, 50, Cause::HintOneShot).reason.as_deref(),
+        Some("check once")
+    );
+    assert_eq!(
+        expect(&case, 61, 90, Cause::HintInterval).reason.as_deref(),
+        Some("busy")
+    );
 }

@@ -44,7 +44,12 @@ fn one_shot_runs_once_is_used_up_and_leaves_the_interval_hint_beside_it() {
     world.hint(Author::Planner, Instruction::OneShot(at(60)), HOUR);
     world.live_until(100, 2, |_| succeeded());
     assert_eq!(world.times_of(Cause::HintOneShot), [at(60)]);
-    let kinds: Vec<_> = world.schedule.hints.iter().map(|hint| hint.instruction.kind()).collect();
+    let kinds: Vec<_> = world
+        .schedule
+        .hints
+        .iter()
+        .map(|hint| hint.instruction.kind())
+        .collect();
     assert_eq!(kinds, ["interval"]);
 }
 
@@ -147,7 +152,10 @@ fn a_call_longer_than_the_interval_keeps_the_phase_and_records_what_it_missed() 
     let mut world = World::new(endpoint(every(15)));
     world.live_until(75, 20, |_| succeeded());
     assert_eq!(world.times_of(Cause::Interval), [at(15), at(45)]);
-    assert_eq!(world.skipped(), [(at(30), at(30), 1, "overlap"), (at(60), at(60), 1, "overlap")]);
+    assert_eq!(
+        world.skipped(),
+        [(at(30), at(30), 1, "overlap"), (at(60), at(60), 1, "overlap")]
+    );
     assert_eq!(world.planned(), Some((at(75), Cause::Interval)));
 }
 
@@ -155,7 +163,9 @@ fn a_call_longer_than_the_interval_keeps_the_phase_and_records_what_it_missed() 
 fn four_failures_and_a_success() {
     let mut world = World::new(endpoint(every(60)));
     // 404 ends a run at once.
-    world.live_until(1_861, 1, |run| answered(if run.planned_at == at(1_860) { 200 } else { 404 }));
+    world.live_until(1_861, 1, |run| {
+        answered(if run.planned_at == at(1_860) { 200 } else { 404 })
+    });
     let expected = [60, 180, 420, 900, 1_860].map(at);
     assert_eq!(world.times_of(Cause::Interval), expected);
     assert_eq!(world.planned(), Some((at(1_920), Cause::Interval)));
@@ -208,12 +218,18 @@ fn a_run_keeps_the_cause_that_set_its_time() {
     let mut world = World::new(endpoint(every(300)));
     world.hint(Author::Planner, Instruction::Interval(secs(100)), 110);
     world.go(120);
-    assert_eq!(world.claim().map(|run| (run.planned_at, run.cause)), Some((at(100), Cause::HintInterval)));
+    assert_eq!(
+        world.claim().map(|run| (run.planned_at, run.cause)),
+        Some((at(100), Cause::HintInterval))
+    );
     // Another arrives between planning and start.
     let mut world = World::new(endpoint(every(300)));
     world.go(301);
     world.hint(Author::Planner, Instruction::Interval(secs(100)), HOUR);
-    assert_eq!(world.claim().map(|run| (run.planned_at, run.cause)), Some((at(300), Cause::Interval)));
+    assert_eq!(
+        world.claim().map(|run| (run.planned_at, run.cause)),
+        Some((at(300), Cause::Interval))
+    );
 }
 
 #[test]
@@ -233,5 +249,5 @@ fn a_hint_is_bounded_by_time_alone() {
     assert_eq!(verdict, HintVerdict::Clamped { asked, effective });
     world.live_until(121, 0, |_| succeeded());
     assert_eq!(world.times_of(Cause::HintInterval).len(), 10);
-    assert_eq!(world.times_of(Cause::Interval), [at(70), at(130)].map(|time| time)[..1]);
+    assert_eq!(world.times_of(Cause::Interval), [at(70)]);
 }

@@ -25,7 +25,7 @@ pub(super) struct World {
     /// Everything that has ended, in order.
     pub history: Vec<Run>,
     pub dice: Dice,
-    limits: PlanLimits,
+    pub limits: PlanLimits,
 }
 
 pub(super) fn succeeded() -> CallOutcome {

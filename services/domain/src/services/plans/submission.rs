@@ -101,7 +101,7 @@ impl<'a> Submission<'a> {
             .await?;
         let ids: Vec<EndpointId> = self.schedules.keys().copied().collect();
         let mut granted = BTreeMap::new();
-        for row in tx.waiting_extras(&ids).await? {
+        for row in tx.waiting_runs(&ids).await? {
             if row.run.source == Source::AI_HINT {
                 let at = granted.entry(row.run.endpoint_id).or_insert(row.run.due_at);
                 *at = row.run.due_at.max(*at);

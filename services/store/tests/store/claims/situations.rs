@@ -220,7 +220,6 @@ impl Situation {
         let busy = |run_id| Busy {
             run_id,
             since: long_ago,
-            scheduled: false,
             cadence: false,
         };
         let slowed = |until| Slowed { since: long_ago, until };

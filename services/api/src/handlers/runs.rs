@@ -1,0 +1,60 @@
+//! RunsService: manual runs, and reading every run.
+
+use baton_domain::{ids::RunId, services::Services};
+use baton_proto::v1::{self as pb, runs_service_server::RunsService};
+use tonic::Request;
+
+use super::{Answer, handle};
+use crate::convert::{Fields, fields::read, run};
+
+pub(crate) struct Runs {
+    services: Services,
+}
+
+impl Runs {
+    pub(crate) fn new(services: Services) -> Self {
+        Self { services }
+    }
+}
+
+#[tonic::async_trait]
+impl RunsService for Runs {
+    async fn submit_run(&self, request: Request<pb::SubmitRunRequest>) -> Answer<pb::Run> {
+        handle(request, |user, request| async move {
+            let mut fields = Fields::default();
+            let (wanted, idempotency) = run::read_submit(&mut fields, &request);
+            if !fields.is_empty() {
+                return Err(run::refuse_submit(fields, &wanted, self.services.now().await?));
+            }
+            let submitted = self.services.submit_run(&user, wanted, &idempotency).await?;
+            Ok(run::to_proto(&submitted))
+        })
+        .await
+    }
+
+    async fn get_run(&self, request: Request<pb::GetRunRequest>) -> Answer<pb::Run> {
+        handle(request, |user, request| async move {
+            let id = read(|fields| fields.id("id", &request.id, RunId))?;
+            Ok(run::to_proto(&self.services.get_run(&user, id).await?))
+        })
+        .await
+    }
+
+    async fn list_runs(&self, request: Request<pb::ListRunsRequest>) -> Answer<pb::ListRunsResponse> {
+        handle(request, |user, request| async move {
+            let (filter, paging) = run::read_list(user, &request)?;
+            let listing = self.services.list_runs(&filter, paging.page).await?;
+            let (runs, next_page_token) = paging.fill(&listing, |run| run.id.0, run::to_proto);
+            Ok(pb::ListRunsResponse { runs, next_page_token })
+        })
+        .await
+    }
+
+    async fn cancel_run(&self, request: Request<pb::CancelRunRequest>) -> Answer<pb::Run> {
+        handle(request, |user, request| async move {
+            let id = read(|fields| fields.id("id", &request.id, RunId))?;
+            Ok(run::to_proto(&self.services.cancel_run(&user, id).await?))
+        })
+        .await
+    }
+}

@@ -1,0 +1,78 @@
+//! Start and stop of a serving scheduler: database, engine, API, in this order, and backwards.
+
+use std::{io::Write as _, net::SocketAddr, sync::Arc};
+
+use anyhow::Context as _;
+use baton_api::Server;
+use baton_dispatch::{EgressPolicy, HttpDispatcher};
+use baton_domain::{
+    ids::Chance,
+    ports::Topic,
+    services::{Queue, Services},
+};
+use baton_engine::{Engine, EngineConfig};
+use baton_runtime::{
+    clock::{SystemChance, SystemClock},
+    grpc_trace::GrpcServerTrace,
+    lifecycle::Lifecycle,
+};
+use baton_store::{Opened, Options};
+use tokio::net::TcpListener;
+
+use crate::settings::Settings;
+
+/// Serves until a signal, then drains: health says NOT_SERVING first, calls in the air may land.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let lifecycle = Lifecycle::with_signals()?;
+    let chance: Arc<dyn Chance> = Arc::new(SystemChance);
+    let options = Options::new(Arc::new(SystemClock), Arc::clone(&chance));
+    let opened = baton_store::open(&settings.database_url, &options).await;
+    let Opened {
+        store,
+        queue,
+        listener: notifications,
+    } = opened.context("the database does not open")?;
+    let listener = TcpListener::bind(settings.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let address = listener.local_addr()?;
+    let services = Services::new(Arc::clone(&store), Arc::clone(&chance), settings.limits);
+    let server = Server::new(services, baton_api::Options::default())?.layer(GrpcServerTrace);
+    let engine = engine(&settings, queue, chance.as_ref())?;
+
+    if let Some(notifications) = notifications {
+        let stop = lifecycle.soft_stop();
+        lifecycle.spawn("notifications", async move {
+            stop.run_until_cancelled(notifications).await;
+            anyhow::Ok(())
+        });
+    }
+    let (wakes, stop) = (store.wakes(Topic::Queue), lifecycle.soft_stop());
+    lifecycle.spawn("engine", async move {
+        engine.run(wakes, stop).await;
+        anyhow::Ok(())
+    });
+    lifecycle.spawn("api", server.serve(listener, lifecycle.soft_stop()));
+    tell(address)?;
+    lifecycle.run_until_stopped(settings.grace).await
+}
+
+fn engine(settings: &Settings, queue: Arc<dyn Queue>, chance: &dyn Chance) -> anyhow::Result<Engine> {
+    let dispatcher = HttpDispatcher::new(EgressPolicy {
+        allow: settings.egress_allow.clone(),
+    })?;
+    let config = EngineConfig {
+        lease: settings.lease,
+        concurrency: settings.concurrency,
+        poll: settings.poll,
+        ..EngineConfig::named(format!("scheduler-{:016x}", chance.bits() >> 64))
+    };
+    Ok(Engine::new(queue, Arc::new(dispatcher), config))
+}
+
+/// The one line on standard output, for whoever started the process. The port is bound, so connecting works from here.
+fn tell(address: SocketAddr) -> anyhow::Result<()> {
+    tracing::info!(%address, "serving");
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "listening on {address}")?;
+    Ok(stdout.flush()?)
+}

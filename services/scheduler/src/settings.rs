@@ -1,0 +1,238 @@
+//! Flags and variables of the scheduler, and what they come to. Every mistake of a start is told at once.
+
+use std::{net::SocketAddr, time::Duration};
+
+use baton_domain::limits::{self, PlanLimits};
+use baton_runtime::{
+    config::{ConfigErrors, TelemetryArgs, parse_duration},
+    telemetry::TelemetryConfig,
+};
+use clap::Args;
+use ipnet::IpNet;
+
+const MAX_COMPRESSION: f64 = 1_000.0;
+
+/// What `baton-scheduler serve` takes. Values that can be wrong are read as text and judged afterwards.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address to serve gRPC on. Loopback only, as there is no authentication yet; port 0 takes a free one.
+    #[arg(
+        long,
+        env = "BATON_LISTEN",
+        default_value = "127.0.0.1:50051",
+        value_name = "ADDRESS"
+    )]
+    listen: String,
+
+    /// sqlite:PATH, or postgres://USER@HOST/DATABASE. Without it: the SQLite file baton.db in the working directory.
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        default_value = "sqlite:baton.db",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    database_url: String,
+
+    /// A private or loopback network that endpoints may be in, such as 10.0.0.0/8; may be given more than once.
+    #[arg(long, env = "BATON_EGRESS_ALLOW", value_delimiter = ',', value_name = "CIDR")]
+    egress_allow: Vec<String>,
+
+    /// Calls in the air at once.
+    #[arg(long, env = "BATON_CONCURRENCY", default_value = "256", value_name = "COUNT")]
+    concurrency: String,
+
+    /// How long a run stays with a scheduler that gives no sign of life: 2 s to 5 min.
+    #[arg(long, env = "BATON_LEASE", default_value = "15s", value_name = "DURATION")]
+    lease: String,
+
+    /// How often to look for due runs when nothing wakes the scheduler: 10 ms to 1 min.
+    #[arg(long, env = "BATON_POLL", default_value = "5s", value_name = "DURATION")]
+    poll: String,
+
+    /// How long running calls may take to end after a signal to stop.
+    #[arg(long, env = "BATON_GRACE", default_value = "30s", value_name = "DURATION")]
+    grace: String,
+
+    /// How long a planner may take from the start of an ask to its answer: 1 s to 1 hour.
+    #[arg(long, env = "BATON_PLANNER_LEASE", default_value = "3m", value_name = "DURATION")]
+    planner_lease: String,
+
+    /// For demonstrations: divides every bound that planners are held to, and has them scale what a model sees.
+    #[arg(long, env = "BATON_TIME_COMPRESSION", default_value = "1", value_name = "FACTOR")]
+    time_compression: String,
+
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
+}
+
+/// What a scheduler is started with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub database_url: String,
+    pub egress_allow: Vec<IpNet>,
+    pub concurrency: usize,
+    pub lease: Duration,
+    pub poll: Duration,
+    pub grace: Duration,
+    pub limits: PlanLimits,
+    pub telemetry: TelemetryConfig,
+}
+
+impl Settings {
+    /// The settings, or every mistake.
+    pub fn judge(args: &ServeArgs) -> Result<Self, ConfigErrors> {
+        let mut errors = ConfigErrors::new();
+        let listen = errors.check("--listen", listen(&args.listen));
+        let database_url = errors.check("--database-url", database_url(&args.database_url));
+        let allowed: Vec<Option<IpNet>> = args
+            .egress_allow
+            .iter()
+            .map(|network| errors.check("--egress-allow", parse_network(network)))
+            .collect();
+        let concurrency = errors.check("--concurrency", concurrency(&args.concurrency));
+        let lease = errors.check("--lease", within(&args.lease, limits::LEASE_MIN, limits::LEASE_MAX));
+        let poll = errors.check(
+            "--poll",
+            within(&args.poll, Duration::from_millis(10), Duration::from_secs(60)),
+        );
+        let grace = errors.check(
+            "--grace",
+            within(&args.grace, Duration::ZERO, Duration::from_secs(3_600)),
+        );
+        let bounds = (Duration::from_secs(1), Duration::from_secs(3_600));
+        let planner_lease = errors.check("--planner-lease", within(&args.planner_lease, bounds.0, bounds.1));
+        let factor = errors.check("--time-compression", compression(&args.time_compression));
+        let telemetry = args
+            .telemetry
+            .to_config("baton-scheduler", env!("CARGO_PKG_VERSION"), &mut errors);
+        errors.into_result()?;
+        let judged = "a value without a mistake was judged";
+        Ok(Self {
+            listen: listen.expect(judged),
+            database_url: database_url.expect(judged),
+            egress_allow: allowed.into_iter().flatten().collect(),
+            concurrency: concurrency.expect(judged),
+            lease: lease.expect(judged),
+            poll: poll.expect(judged),
+            grace: grace.expect(judged),
+            limits: PlanLimits {
+                lease: planner_lease.expect(judged),
+                ..PlanLimits::compressed(factor.expect(judged))
+            },
+            telemetry,
+        })
+    }
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not of the form 127.0.0.1:50051"))?;
+    if !address.ip().is_loopback() {
+        return Err(format!(
+            "`{text}` is not a loopback address: without authentication nothing else is served"
+        ));
+    }
+    Ok(address)
+}
+
+fn database_url(text: &str) -> Result<String, String> {
+    let known = ["sqlite:", "postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    // Not repeated in the message: it may carry a password.
+    if known {
+        Ok(text.to_owned())
+    } else {
+        Err("must begin with sqlite: or postgres://".to_owned())
+    }
+}
+
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("`{text}` is not a network such as 10.0.0.0/8"))
+}
+
+fn concurrency(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=100_000) => Ok(count),
+        Ok(_) | Err(_) => Err(format!("`{text}` is not a count from 1 to 100000")),
+    }
+}
+
+fn within(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if (min..=max).contains(&duration) {
+        return Ok(duration);
+    }
+    Err(format!("`{text}` must be {min:?} to {max:?}"))
+}
+
+fn compression(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (1.0..=MAX_COMPRESSION).contains(&factor) => Ok(factor),
+        Ok(_) | Err(_) => Err(format!("`{text}` is not a factor from 1 to {MAX_COMPRESSION}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{ServeArgs, Settings};
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    fn judge(arguments: &[&str]) -> Result<Settings, String> {
+        let line = ["baton-scheduler"].into_iter().chain(arguments.iter().copied());
+        Settings::judge(&Cli::parse_from(line).serve).map_err(|mistakes| mistakes.to_string())
+    }
+
+    #[test]
+    fn every_mistake_is_told_in_a_line_of_its_own() {
+        let mistakes = judge(&[
+            "--listen=0.0.0.0:7070",
+            "--database-url=mysql://secret@host/db",
+            "--egress-allow=10.0.0.0/8,everywhere",
+            "--concurrency=0",
+            "--lease=1s",
+            "--poll=now",
+            "--planner-lease=1d",
+            "--time-compression=0.5",
+            "--log-format=xml",
+        ])
+        .expect_err("nothing of it is right");
+        let flags: Vec<&str> = mistakes
+            .lines()
+            .filter_map(|line| line.split([':', ' ']).find(|word| word.starts_with("--")))
+            .collect();
+        let expected = [
+            "--listen",
+            "--database-url",
+            "--egress-allow",
+            "--concurrency",
+            "--lease",
+            "--poll",
+            "--planner-lease",
+            "--time-compression",
+            "--log-format",
+        ];
+        assert_eq!(flags, expected, "{mistakes}");
+        assert!(!mistakes.contains("secret"), "a database URL may carry a password");
+    }
+
+    #[test]
+    fn the_loopback_addresses_are_served() {
+        for address in ["127.0.0.1:0", "[::1]:7070", "127.8.8.8:1"] {
+            let settings = judge(&["--listen", address]).expect(address);
+            assert_eq!(settings.listen.to_string(), address);
+        }
+    }
+}
