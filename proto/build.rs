@@ -4,7 +4,12 @@ use std::{env, error::Error, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 4] = ["baton/v1/jobs.proto", "baton/v1/runs.proto", "baton/v1/flash_sales.proto", "baton/v1/plans.proto"];
+const PROTOS: [&str; 4] = [
+    "baton/v1/jobs.proto",
+    "baton/v1/runs.proto",
+    "baton/v1/flash_sales.proto",
+    "baton/v1/plans.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=baton");

@@ -8,7 +8,7 @@
 mod export;
 mod outage;
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::{io::IsTerminal as _, sync::mpsc, thread, time::Duration};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -106,7 +106,9 @@ fn log_layer<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
