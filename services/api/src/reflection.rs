@@ -6,9 +6,11 @@ use tonic_reflection::server::{
     v1alpha,
 };
 
-/// The descriptors of every service that this server has.
-pub(crate) const DESCRIPTOR_SETS: [&[u8]; 4] = [
+/// The descriptors of every service that this server has, and of what its errors carry.
+pub(crate) const DESCRIPTOR_SETS: [&[u8]; 5] = [
     baton_proto::FILE_DESCRIPTOR_SET,
+    // The details of errors, so that generic clients can show them.
+    tonic_types::pb::FILE_DESCRIPTOR_SET,
     tonic_health::pb::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
