@@ -1,6 +1,6 @@
 //! The stores of Baton: SQLite in a file of its own, or PostgreSQL shared by several schedulers.
 //!
-//! How to read it: [`open`] is what the scheduler calls; [`store`] has the port [`baton_domain::ports::Store`] over
+//! How to read it: [`open()`] is what the scheduler calls; [`store`] has the port [`baton_domain::ports::Store`] over
 //! SeaORM, `tx` one unit of work, `repo` its methods by topic, `mapping` and `entity` the rows. [`postgres`] adds what
 //! only PostgreSQL has: a claim by sets of rows on tokio-postgres, and LISTEN. No rule of scheduling lives here.
 
