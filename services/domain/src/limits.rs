@@ -45,7 +45,6 @@ pub const HINT_TTL_DEFAULT: Duration = Duration::from_secs(60 * 60);
 pub const HINT_TTL_MAX: Duration = DAY;
 pub const PAUSE_MAX: Duration = INTERVAL_MAX;
 pub const SUBMIT_AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-pub const REQUEST_KEY_LIFE: Duration = DAY;
 
 pub const ENDPOINTS_PER_JOB: usize = 500;
 pub const SIGNALS: usize = 64;

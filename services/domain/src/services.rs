@@ -29,7 +29,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::{
-    error::{Error, Resource, Violations},
+    error::{Error, Resource},
     ids::{Chance, UserId},
     limits::{self, PlanLimits},
     ports::{Page, RequestKey, Store, Tx},
@@ -149,8 +149,4 @@ fn listing<T>(rows: Vec<T>, page: Page, id: impl Fn(&T) -> Uuid) -> Listing<T> {
     items.truncate(page.limit);
     let next = if more { items.last().map(id) } else { None };
     Listing { items, next }
-}
-
-fn fail_if_any(violations: Violations) -> Result<(), Error> {
-    violations.into_result()
 }

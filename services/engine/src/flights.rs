@@ -167,7 +167,6 @@ impl Flight {
         let report = FinishedRun {
             run_id: claimed.run.id,
             endpoint_id: claimed.run.endpoint_id,
-            plan_id: claimed.run.plan_id,
             fence: claimed.fence,
             outcome,
         };

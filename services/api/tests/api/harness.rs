@@ -163,7 +163,6 @@ impl World {
             .map(|claimed| FinishedRun {
                 run_id: claimed.run.id,
                 endpoint_id: claimed.run.endpoint_id,
-                plan_id: claimed.run.plan_id,
                 fence: claimed.fence,
                 outcome: outcome.clone(),
             })

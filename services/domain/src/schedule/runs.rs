@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     call::CallOutcome,
     endpoint::{Busy, EndpointStatus, Outcome, RetryPolicy},
-    ids::{Chance, EndpointId, PlanId, RunId},
+    ids::{Chance, EndpointId, RunId},
     job::JobStatus,
     limits,
     run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
@@ -19,8 +19,6 @@ use super::{Schedule, Trigger, due::note_occurrence};
 pub struct FinishedRun {
     pub run_id: RunId,
     pub endpoint_id: EndpointId,
-    /// As claimed: tells the store which plan the run belongs to before it is locked.
-    pub plan_id: Option<PlanId>,
     /// The token of the claim; a report with an older one is refused.
     pub fence: i64,
     pub outcome: CallOutcome,

@@ -12,7 +12,7 @@ use crate::{
     time::{Timestamp, after, elapsed},
 };
 
-use super::{Services, fail_if_any, found, jobs::note_context};
+use super::{Services, found, jobs::note_context};
 
 impl Services {
     /// Writes a person's hint. Intervals out of the guardrails are clamped when they apply.
@@ -29,7 +29,7 @@ impl Services {
         let expires_at = after(now, ttl.unwrap_or(limits::HINT_TTL_DEFAULT));
         let mut violations = Violations::default();
         check_hint(instruction, ttl, reason, now, &mut violations);
-        fail_if_any(violations)?;
+        violations.into_result()?;
 
         found(Resource::Endpoint, tx.get_schedule(user, id).await?)?;
         let mut schedules = tx.lock_schedules(&[id]).await?;

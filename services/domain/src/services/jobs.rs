@@ -10,9 +10,7 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{
-    Idempotency, Listing, Services, check_etag, claim_request, fail_if_any, found, listing, lost_update, outcomes, peek,
-};
+use super::{Idempotency, Listing, Services, check_etag, claim_request, found, listing, lost_update, outcomes, peek};
 
 impl Services {
     /// Adds an active job, or answers with the one an earlier request of the same id made.
@@ -25,7 +23,7 @@ impl Services {
     ) -> Result<Job, Error> {
         let mut violations = Violations::default();
         check_texts(&mut violations, "", name, description);
-        fail_if_any(violations)?;
+        violations.into_result()?;
 
         let mut tx = self.store.begin().await?;
         let now = tx.now();
@@ -83,7 +81,7 @@ impl Services {
         }
         let mut violations = Violations::default();
         check_texts(&mut violations, "job.", &job.name, &job.description);
-        fail_if_any(violations)?;
+        violations.into_result()?;
         job.touch(now);
         if !tx.update_job(&job).await? {
             return Err(lost_update());
