@@ -2,6 +2,7 @@
 
 mod claims;
 mod databases;
+mod races;
 mod rows;
 mod schema;
 mod start;
