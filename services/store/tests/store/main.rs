@@ -2,6 +2,7 @@
 
 mod claims;
 mod databases;
+mod history;
 mod races;
 mod rows;
 mod schema;
