@@ -177,8 +177,9 @@ pub trait RunsRepo {
 pub trait QueueRepo {
     /// Adds waiting rows (manual runs and steps).
     async fn enqueue(&mut self, rows: &[LiveRun]) -> StoreResult<()>;
-    /// Up to `limit` rows that are due and whose endpoint is free, earliest due first, at most one an endpoint, a due
-    /// cadence row before the endpoint's other rows. Rows that another transaction has locked are left out.
+    /// Up to `limit` rows that are due and whose endpoint is free, at most one an endpoint, a due cadence row before the
+    /// endpoint's other rows. Every lane has the same share: first the earliest of each, then the second of each, and so
+    /// on; what one lane leaves goes to the others. Rows that another transaction has locked are left out.
     async fn due_runs(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>>;
     /// Up to `limit` running rows whose lease has run out.
     async fn expired_leases(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>>;
