@@ -27,11 +27,11 @@ pub const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
     SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now
 ), lanes AS MATERIALIZED (
-    SELECT lane::smallint AS lane
-      FROM GENERATE_SERIES(0, 63) AS lane
+    SELECT every.lane
+      FROM (SELECT number::smallint AS lane FROM GENERATE_SERIES(0, 63) AS number) every
      WHERE EXISTS (SELECT 1
                      FROM live_runs r
-                    WHERE r.lane = lane::smallint
+                    WHERE r.lane = every.lane
                       AND r.status = 'planned'
                       AND r.due_at <= (SELECT now FROM clock))
 ), share AS MATERIALIZED (
