@@ -12,7 +12,7 @@ use baton_domain::{
 };
 use baton_engine::{Engine, EngineConfig};
 use baton_runtime::{
-    clock::{SystemChance, SystemClock},
+    clock::{ShiftedClock, SystemChance},
     grpc_trace::GrpcServerTrace,
     lifecycle::Lifecycle,
 };
@@ -25,7 +25,7 @@ use crate::{retention::Retention, settings::Settings};
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::with_signals()?;
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
-    let options = Options::new(Arc::new(SystemClock), Arc::clone(&chance));
+    let options = Options::new(Arc::new(ShiftedClock(settings.clock_offset)), Arc::clone(&chance));
     let opened = baton_store::open(&settings.database_url, &options).await;
     let Opened {
         store,

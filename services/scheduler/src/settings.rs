@@ -66,6 +66,10 @@ pub struct ServeArgs {
     #[arg(long, env = "BATON_TIME_COMPRESSION", default_value = "1", value_name = "FACTOR")]
     time_compression: String,
 
+    /// For tests: this process's own clock is ahead by so much.
+    #[arg(long, default_value = "0s", value_name = "DURATION", hide = true)]
+    test_clock_offset: String,
+
     #[command(flatten)]
     telemetry: TelemetryArgs,
 }
@@ -82,6 +86,7 @@ pub struct Settings {
     pub retention: Duration,
     pub grace: Duration,
     pub limits: PlanLimits,
+    pub clock_offset: Duration,
     pub telemetry: TelemetryConfig,
 }
 
@@ -113,6 +118,7 @@ impl Settings {
         let bounds = (Duration::from_secs(1), Duration::from_secs(3_600));
         let planner_lease = errors.check("--planner-lease", within(&args.planner_lease, bounds.0, bounds.1));
         let factor = errors.check("--time-compression", compression(&args.time_compression));
+        let clock_offset = errors.check("--test-clock-offset", parse_duration(&args.test_clock_offset));
         let telemetry = args
             .telemetry
             .to_config("baton-scheduler", env!("CARGO_PKG_VERSION"), &mut errors);
@@ -131,6 +137,7 @@ impl Settings {
                 lease: planner_lease.expect(judged),
                 ..PlanLimits::compressed(factor.expect(judged))
             },
+            clock_offset: clock_offset.expect(judged),
             telemetry,
         })
     }
