@@ -13,6 +13,7 @@ mod plans;
 mod queue;
 mod runs;
 mod sales;
+mod settlement;
 mod verdicts;
 
 pub use asks::{check_failure, check_planner};
@@ -23,6 +24,7 @@ pub use plans::{Answer, Begun, check_answer};
 pub use queue::{Claim, ClaimedRun, Claims, Queue, StoreQueue};
 pub use runs::{RunRequest, check_planned_at};
 pub use sales::SaleDraft;
+pub use settlement::{Ends, Over, settle};
 
 use std::sync::Arc;
 

@@ -14,8 +14,9 @@ use crate::{
 
 use super::{
     Idempotency, Listing, Services, claim_request, found, listing,
-    outcomes::{Over, dropped, note_over},
+    outcomes::{dropped, note_over},
     peek,
+    settlement::Over,
 };
 
 /// A manual run that somebody wants.

@@ -13,7 +13,7 @@ use baton_domain::{
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
 
 use self::situations::{SECOND, add, id, job, situations};
-use crate::databases::{OwnDatabase, postgres_queue, postgres_store};
+use crate::databases::{OwnDatabase, postgres_pair, postgres_store};
 
 async fn fill(store: &dyn Store) {
     let mut tx = store.begin().await.expect("the store is up");
@@ -63,12 +63,12 @@ async fn claim_all(queue: &dyn Queue) -> Vec<Vec<ClaimedRun>> {
 async fn both_claims_leave_identical_rows() {
     let clock = Arc::new(TestClock::at(World::start()));
     let (left, right) = (OwnDatabase::migrated().await, OwnDatabase::migrated().await);
-    let left_store: Arc<dyn Store> = Arc::new(postgres_store(&left, &clock).await);
+    let (left_store, left_queue) = postgres_pair(&left, &clock).await;
     let right_store: Arc<dyn Store> = Arc::new(postgres_store(&right, &clock).await);
     fill(left_store.as_ref()).await;
     fill(right_store.as_ref()).await;
 
-    let by_sql = claim_all(&postgres_queue(&left, &clock, &left_store)).await;
+    let by_sql = claim_all(&left_queue).await;
     let chance = Arc::new(SeededChance::new(1));
     let by_domain = claim_all(&StoreQueue::new(Arc::clone(&right_store), chance)).await;
 
