@@ -74,6 +74,13 @@ impl OwnDatabase {
         database
     }
 
+    /// A plain connection beside whatever is tested.
+    pub async fn connect(&self) -> sea_orm::DatabaseConnection {
+        sea_orm::Database::connect(self.url())
+            .await
+            .expect("the database accepts connections")
+    }
+
     pub fn url(&self) -> String {
         let mut url = url::Url::parse(&self.server).expect("the server's URL is one");
         url.set_path(&self.name);

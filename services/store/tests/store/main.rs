@@ -2,6 +2,8 @@
 
 mod claims;
 mod databases;
+mod dump;
+mod finishes;
 mod rows;
 mod schema;
 mod start;
