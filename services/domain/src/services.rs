@@ -11,6 +11,7 @@ mod jobs;
 mod outcomes;
 mod plans;
 mod queue;
+mod retention;
 mod runs;
 mod sales;
 mod settlement;

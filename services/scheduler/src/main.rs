@@ -3,6 +3,7 @@
 //! Exit code 2 means mistakes in the configuration, told one per line; 1 that something could not start or broke while
 //! running. Wiring only: `serve` is the whole of it.
 
+mod retention;
 mod serve;
 mod settings;
 

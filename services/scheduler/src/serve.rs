@@ -19,7 +19,7 @@ use baton_runtime::{
 use baton_store::{Opened, Options};
 use tokio::net::TcpListener;
 
-use crate::settings::Settings;
+use crate::{retention::Retention, settings::Settings};
 
 /// Serves until a signal, then drains: health says NOT_SERVING first, calls in the air may land.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
@@ -36,6 +36,11 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
     let services = Services::new(Arc::clone(&store), Arc::clone(&chance), settings.limits);
+    let retention = Retention {
+        services: services.clone(),
+        chance: Arc::clone(&chance),
+        keep: settings.retention,
+    };
     let server = Server::new(services, baton_api::Options::default())?.layer(GrpcServerTrace);
     let engine = engine(&settings, queue, chance.as_ref())?;
 
@@ -49,6 +54,11 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let (wakes, stop) = (store.wakes(Topic::Queue), lifecycle.soft_stop());
     lifecycle.spawn("engine", async move {
         engine.run(wakes, stop).await;
+        anyhow::Ok(())
+    });
+    let stop = lifecycle.soft_stop();
+    lifecycle.spawn("retention", async move {
+        retention.run(stop).await;
         anyhow::Ok(())
     });
     lifecycle.spawn("api", server.serve(listener, lifecycle.soft_stop()));

@@ -50,6 +50,10 @@ pub struct ServeArgs {
     #[arg(long, env = "BATON_POLL", default_value = "5s", value_name = "DURATION")]
     poll: String,
 
+    /// How long finished runs, plans and changes of schedules are kept: 1 day to 3650 days.
+    #[arg(long, env = "BATON_RETENTION", default_value = "30d", value_name = "DURATION")]
+    retention: String,
+
     /// How long running calls may take to end after a signal to stop.
     #[arg(long, env = "BATON_GRACE", default_value = "30s", value_name = "DURATION")]
     grace: String,
@@ -75,6 +79,7 @@ pub struct Settings {
     pub concurrency: usize,
     pub lease: Duration,
     pub poll: Duration,
+    pub retention: Duration,
     pub grace: Duration,
     pub limits: PlanLimits,
     pub telemetry: TelemetryConfig,
@@ -97,6 +102,10 @@ impl Settings {
             "--poll",
             within(&args.poll, Duration::from_millis(10), Duration::from_secs(60)),
         );
+        let retention = errors.check(
+            "--retention",
+            within(&args.retention, limits::RETENTION_MIN, limits::RETENTION_MAX),
+        );
         let grace = errors.check(
             "--grace",
             within(&args.grace, Duration::ZERO, Duration::from_secs(3_600)),
@@ -116,6 +125,7 @@ impl Settings {
             concurrency: concurrency.expect(judged),
             lease: lease.expect(judged),
             poll: poll.expect(judged),
+            retention: retention.expect(judged),
             grace: grace.expect(judged),
             limits: PlanLimits {
                 lease: planner_lease.expect(judged),
@@ -204,6 +214,7 @@ mod tests {
             "--concurrency=0",
             "--lease=1s",
             "--poll=now",
+            "--retention=1h",
             "--planner-lease=1d",
             "--time-compression=0.5",
             "--log-format=xml",
@@ -220,6 +231,7 @@ mod tests {
             "--concurrency",
             "--lease",
             "--poll",
+            "--retention",
             "--planner-lease",
             "--time-compression",
             "--log-format",

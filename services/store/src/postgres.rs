@@ -2,12 +2,14 @@
 //!
 //! SeaORM serves the control plane and all reads; tokio-postgres serves what only it does well. A transaction never
 //! spans both. Read [`tls`] and [`pool`] for how the second driver connects, [`listen`] for wakes from other processes;
-//! for the hot path [`session`] (its transactions) and [`columns`] (its rows), then [`queue`] with [`claim`] and `finish`.
+//! for the hot path [`session`] (its transactions) and [`columns`] (its rows), then [`queue`] with [`claim`] and `finish`;
+//! [`partitions`] for the history.
 
 pub mod claim;
 pub mod columns;
 mod finish;
 pub mod listen;
+pub mod partitions;
 pub mod pool;
 pub mod queue;
 pub mod session;

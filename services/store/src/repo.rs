@@ -9,6 +9,7 @@ mod jobs;
 mod plans;
 mod queue;
 mod requests;
+mod retention;
 mod runs;
 mod sales;
 mod schedules;
