@@ -21,7 +21,8 @@ mod m0004_flash_sales;
 mod m0005_plans;
 mod m0006_records;
 mod m0007_history_partitions;
-mod m0008_lanes;
+mod m0008_due_order;
+mod m0009_lanes;
 
 /// Every step, oldest first.
 pub struct Migrator;
@@ -37,7 +38,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_plans::Migration),
             Box::new(m0006_records::Migration),
             Box::new(m0007_history_partitions::Migration),
-            Box::new(m0008_lanes::Migration),
+            Box::new(m0008_due_order::Migration),
+            Box::new(m0009_lanes::Migration),
         ]
     }
 }

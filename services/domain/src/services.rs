@@ -6,6 +6,7 @@
 mod asks;
 mod contexts;
 mod endpoints;
+mod gathering;
 mod hints;
 mod jobs;
 mod outcomes;
@@ -14,6 +15,8 @@ mod queue;
 mod retention;
 mod runs;
 mod sales;
+mod settlement;
+mod submissions;
 mod verdicts;
 
 pub use asks::{check_failure, check_planner};
@@ -24,10 +27,14 @@ pub use plans::{Answer, Begun, check_answer};
 pub use queue::{Claim, ClaimedRun, Claims, Queue, StoreQueue};
 pub use runs::{RunRequest, check_planned_at};
 pub use sales::SaleDraft;
+pub use settlement::{Ends, Over, settle};
+pub use submissions::{StoreSubmissions, Submission, Submissions};
 
 use std::sync::Arc;
 
 use uuid::Uuid;
+
+use gathering::Gathering;
 
 use crate::{
     error::{Error, Resource},
@@ -43,6 +50,7 @@ pub struct Services {
     store: Arc<dyn Store>,
     chance: Arc<dyn Chance>,
     limits: PlanLimits,
+    gathering: Arc<Gathering>,
 }
 
 /// One page of results.
@@ -65,7 +73,22 @@ pub struct Idempotency {
 
 impl Services {
     pub fn new(store: Arc<dyn Store>, chance: Arc<dyn Chance>, limits: PlanLimits) -> Self {
-        Self { store, chance, limits }
+        let submissions = StoreSubmissions::new(Arc::clone(&store), Arc::clone(&chance));
+        Self {
+            store,
+            chance,
+            limits,
+            gathering: Arc::new(Gathering::new(Arc::new(submissions))),
+        }
+    }
+
+    /// The same use cases, with manual runs going another way into the same store.
+    #[must_use]
+    pub fn with_submissions(self, submissions: Arc<dyn Submissions>) -> Self {
+        Self {
+            gathering: Arc::new(Gathering::new(submissions)),
+            ..self
+        }
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -90,6 +113,18 @@ async fn claim_request(
     idempotency: &Idempotency,
     resource_id: Uuid,
 ) -> Result<Option<Uuid>, Error> {
+    let Some(key) = request_key(user, idempotency)? else {
+        return Ok(None);
+    };
+    match tx.claim_request(&key, resource_id).await? {
+        None => Ok(None),
+        Some(stored) if stored.digest == key.digest => Ok(Some(stored.resource_id)),
+        Some(_) => Err(Error::RequestIdReused),
+    }
+}
+
+/// What a request that names an id is known by; `None` when it names none.
+fn request_key(user: &UserId, idempotency: &Idempotency) -> Result<Option<RequestKey>, Error> {
     if idempotency.request_id.is_empty() {
         return Ok(None);
     }
@@ -97,17 +132,12 @@ async fn claim_request(
         let bound = format!("must have at most {} characters", limits::REQUEST_ID_CHARS);
         return Err(Error::invalid("request_id", bound));
     }
-    let key = RequestKey {
+    Ok(Some(RequestKey {
         user_id: user.clone(),
         method: idempotency.method,
         request_id: idempotency.request_id.clone(),
         digest: idempotency.digest.clone(),
-    };
-    match tx.claim_request(&key, resource_id).await? {
-        None => Ok(None),
-        Some(stored) if stored.digest == key.digest => Ok(Some(stored.resource_id)),
-        Some(_) => Err(Error::RequestIdReused),
-    }
+    }))
 }
 
 /// Fails unless the caller's etag, if any, is the current version.

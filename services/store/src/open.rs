@@ -8,10 +8,15 @@ use baton_domain::{
     services::{Queue, StoreQueue},
     time::Clock,
 };
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 
 use crate::{
-    postgres::{self, pool, queue::PostgresQueue, tls::Target},
+    postgres::{
+        self, pool,
+        queue::PostgresQueue,
+        session::{Hot, Sessions},
+        tls::Target,
+    },
     sqlite,
     start::StartError,
     store::DbClock,
@@ -27,6 +32,9 @@ pub struct Options {
     pub connections: u32,
     /// Connections to PostgreSQL for claiming and finishing.
     pub queue_connections: usize,
+    /// Hear the commits of other processes. Without it nothing needs a session of PostgreSQL for longer than a
+    /// transaction, as behind a transaction pooler.
+    pub listen: bool,
 }
 
 impl Options {
@@ -37,6 +45,7 @@ impl Options {
             chance,
             connections: 10,
             queue_connections: 4,
+            listen: true,
         }
     }
 }
@@ -46,7 +55,7 @@ pub struct Opened {
     pub store: Arc<dyn Store>,
     pub queue: Arc<dyn Queue>,
     /// Hears the commits of other processes; to be run beside everything else until the process stops. `None` on
-    /// SQLite, where there are none. Without it waiting is by polling alone.
+    /// SQLite, where there are none, and when nobody is to listen: waiting is by polling alone then.
     pub listener: Option<BoxFuture<'static, ()>>,
 }
 
@@ -73,16 +82,20 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Opened, StartErro
 
 async fn open_postgres(url: &str, options: &Options) -> Result<Opened, StartError> {
     let target = Target::parse(url)?;
-    let store = postgres::connect(url, DbClock::Database, options.connections).await?;
-    let wakes = store.wakes.clone();
+    let sessions = if options.listen {
+        Sessions::Own
+    } else {
+        Sessions::Pooled
+    };
+    let store = postgres::connect(url, DbClock::Database, options.connections, sessions).await?;
+    let pool = pool::open(&target, options.queue_connections, sessions)?;
+    let (hot, wakes) = (Hot::new(&store, pool, sessions), store.wakes.clone());
     let store: Arc<dyn Store> = Arc::new(store);
-    let general = StoreQueue::new(Arc::clone(&store), Arc::clone(&options.chance));
-    let pool = pool::open(&target, options.queue_connections)?;
-    let queue = Arc::new(PostgresQueue::new(pool, DbClock::Database, general));
+    let queue = Arc::new(PostgresQueue::new(hot, Arc::clone(&store), Arc::clone(&options.chance)));
     Ok(Opened {
         store,
         queue,
-        listener: Some(Box::pin(postgres::listen::listen(target, wakes))),
+        listener: options.listen.then(|| postgres::listen::listen(target, wakes).boxed()),
     })
 }
 

@@ -47,6 +47,7 @@ pub async fn connect(path: &Path, clock: Arc<dyn Clock>) -> Result<SqlStore, Sta
         reader,
         clock: DbClock::Injected(clock),
         wakes: Wakes::default(),
+        settings: None,
         _serving: Some(serving),
     })
 }

@@ -33,6 +33,8 @@ pub struct SqlStore {
     pub(crate) reader: DatabaseConnection,
     pub(crate) clock: DbClock,
     pub(crate) wakes: Wakes,
+    /// What each transaction sets for itself, where connections do not keep it.
+    pub(crate) settings: Option<&'static [(&'static str, &'static str)]>,
     /// Held as long as the store lives: says that this process serves from the SQLite file.
     pub(crate) _serving: Option<File>,
 }
@@ -47,6 +49,9 @@ impl SqlStore {
 
     async fn transaction(&self, db: &DatabaseConnection, options: TransactionOptions) -> StoreResult<Box<dyn Tx>> {
         let tx = db.begin_with_options(options).await.map_err(store_error)?;
+        if let Some(settings) = self.settings {
+            tx.execute_unprepared(&set_local(settings)).await.map_err(store_error)?;
+        }
         let now = self.now(&tx).await?;
         Ok(Box::new(SqlTx::new(tx, now, self.wakes.clone())))
     }
@@ -54,6 +59,14 @@ impl SqlStore {
     fn is_postgres(&self) -> bool {
         self.writer.get_database_backend() == DbBackend::Postgres
     }
+}
+
+/// Statements that make these settings until the end of the transaction.
+pub(crate) fn set_local(settings: &[(&str, &str)]) -> String {
+    let set = settings
+        .iter()
+        .map(|(name, value)| format!("SET LOCAL {name} = '{value}';"));
+    set.collect()
 }
 
 /// PostgreSQL's clock, in whole microseconds as it keeps them.

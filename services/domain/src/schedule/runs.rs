@@ -33,6 +33,8 @@ pub enum Settled {
     Retried,
     /// Somebody else holds the run by now, or it is gone.
     Refused,
+    /// The report itself cannot be written. The lease runs out, and the run is taken up again.
+    Unrecorded,
 }
 
 /// What became of one run within its transaction.

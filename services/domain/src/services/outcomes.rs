@@ -12,18 +12,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// A run that has just become terminal in this transaction, already in the history.
-pub(super) struct Over {
-    pub run: Run,
-    /// The endpoint went from ok to failing or back.
-    pub class_changed: bool,
-}
+use super::settlement::Over;
 
-/// Brings plans and planning rows up to date after runs became terminal. Endpoints must be locked before.
+/// Brings plans and planning rows up to date after runs became terminal, already in the history. Endpoints must be locked before.
 pub(super) async fn note_over(tx: &mut dyn Tx, over: &[Over]) -> Result<(), Error> {
-    let telling = over
-        .iter()
-        .filter(|over| over.class_changed || over.run.cause == Cause::PlanStep);
+    let telling = over.iter().filter(|over| over.concerns_planners());
     let jobs: BTreeSet<JobId> = telling.filter_map(|over| over.run.job_id).collect();
     if jobs.is_empty() {
         return Ok(());

@@ -12,11 +12,14 @@ use crate::{
     ids::{Chance, EndpointId, RunId},
     ports::{Store, Topic, Tx},
     run::{LiveRun, Run, RunStatus},
-    schedule::{Ended, FinishedRun, Schedule, Settled},
+    schedule::{FinishedRun, Schedule, Settled},
     time::{Timestamp, after, elapsed},
 };
 
-use super::outcomes::{Over, note_over};
+use super::{
+    outcomes::note_over,
+    settlement::{Ends, settle},
+};
 
 /// Who claims, for how long, and how much at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,20 +128,9 @@ impl Queue for StoreQueue {
             .into_iter()
             .map(|row| (row.run.id, row))
             .collect();
-        let mut ends = Ends::default();
-        let mut answers = Vec::with_capacity(finished.len());
-        for report in finished {
-            let held = rows.get(&report.run_id).is_some_and(|row| row.fence == report.fence);
-            let schedule = schedules.get_mut(&report.endpoint_id);
-            answers.push(match (held.then(|| rows.remove(&report.run_id)).flatten(), schedule) {
-                (Some(row), Some(schedule)) => {
-                    ends.take(schedule.finish(row, &report.outcome, now, self.chance.as_ref()))
-                }
-                _ => Settled::Refused,
-            });
-        }
+        let (answers, ends) = settle(finished, &mut schedules, &mut rows, now, self.chance.as_ref());
         save(tx.as_mut(), schedules).await?;
-        ends.write(tx.as_mut()).await?;
+        write(ends, tx.as_mut()).await?;
         tx.wake(Topic::Queue);
         tx.commit().await?;
         Ok(answers)
@@ -164,51 +156,26 @@ impl Queue for StoreQueue {
             count += 1;
         }
         save(tx.as_mut(), schedules).await?;
-        ends.write(tx.as_mut()).await?;
+        write(ends, tx.as_mut()).await?;
         tx.wake(Topic::Queue);
         tx.commit().await?;
         Ok(count)
     }
 }
 
-/// Ends of attempts within one transaction, sorted by where they go.
-#[derive(Default)]
-struct Ends {
-    again: Vec<LiveRun>,
-    over: Vec<Over>,
-}
-
-impl Ends {
-    fn take(&mut self, ended: Ended) -> Settled {
-        match ended {
-            Ended::Again(row) => {
-                self.again.push(row);
-                Settled::Retried
-            }
-            Ended::Over { run, class_changed } => {
-                let settled = match run.status {
-                    RunStatus::Succeeded => Settled::Succeeded,
-                    _ => Settled::Failed,
-                };
-                self.over.push(Over { run, class_changed });
-                settled
-            }
-        }
+/// Writes what became of attempts. The schedules are saved before.
+async fn write(ends: Ends, tx: &mut dyn Tx) -> Result<(), Error> {
+    for run in ends.kept_attempts() {
+        tx.keep_attempt(run).await?;
     }
-
-    async fn write(self, tx: &mut dyn Tx) -> Result<(), Error> {
-        for row in self.again.iter().filter(|row| row.run.error.is_some()) {
-            tx.keep_attempt(&row.run).await?;
-        }
-        if !self.again.is_empty() {
-            tx.update_live(&self.again).await?;
-        }
-        if !self.over.is_empty() {
-            let runs: Vec<Run> = self.over.iter().map(|over| over.run.clone()).collect();
-            tx.move_to_history(&runs).await?;
-        }
-        note_over(tx, &self.over).await
+    if !ends.again.is_empty() {
+        tx.update_live(&ends.again).await?;
     }
+    if !ends.over.is_empty() {
+        let runs: Vec<Run> = ends.over.iter().map(|over| over.run.clone()).collect();
+        tx.move_to_history(&runs).await?;
+    }
+    note_over(tx, &ends.over).await
 }
 
 async fn lock(tx: &mut dyn Tx, ids: impl Iterator<Item = EndpointId>) -> Result<BTreeMap<EndpointId, Schedule>, Error> {

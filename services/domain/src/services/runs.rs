@@ -1,21 +1,19 @@
 //! Runs: submit, read, list, cancel.
 
 use crate::{
-    endpoint::EndpointStatus,
     error::{Error, Resource, Violations},
-    ids::{EndpointId, RunId, UserId, uuid_at},
-    job::JobStatus,
+    ids::{EndpointId, RunId, UserId},
     limits,
-    ports::{Page, RunFilter, Topic},
-    run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
-    schedule::Schedule,
-    time::{Timestamp, after, truncate},
+    ports::{Page, RunFilter},
+    run::{Run, RunStatus, Slot},
+    time::{Timestamp, after},
 };
 
 use super::{
-    Idempotency, Listing, Services, claim_request, found, listing,
-    outcomes::{Over, dropped, note_over},
+    Idempotency, Listing, Services, Submission, found, listing,
+    outcomes::{dropped, note_over},
     peek,
+    settlement::Over,
 };
 
 /// A manual run that somebody wants.
@@ -29,42 +27,20 @@ pub struct RunRequest {
 }
 
 impl Services {
-    /// Queues a manual run, or answers with the one that an earlier request of the same id made.
+    /// Queues a manual run, or answers with the one that an earlier request of the same id made. Calls that come while
+    /// others are being committed share the next commit.
     pub async fn submit_run(
         &self,
         user: &UserId,
         request: RunRequest,
         idempotency: &Idempotency,
     ) -> Result<Run, Error> {
-        let mut tx = self.store.begin().await?;
-        let now = tx.now();
-        let planned_at = request.planned_at.map_or(now, |at| truncate(at).max(now));
-        let mut violations = Violations::default();
-        check_planned_at(planned_at, now, &mut violations);
-        violations.into_result()?;
-        let id = RunId(uuid_at(planned_at, self.chance.as_ref()));
-        if let Some(earlier) = claim_request(tx.as_mut(), user, idempotency, id.0).await? {
-            return found(Resource::Run, tx.get_run_details(user, RunId(earlier)).await?);
-        }
-        found(Resource::Endpoint, tx.get_schedule(user, request.endpoint_id).await?)?;
-        let schedules = tx.lock_schedules(&[request.endpoint_id]).await?;
-        let schedule = found(Resource::Endpoint, schedules.first())?;
-        require_not_archived(schedule)?;
-        let mut run = Run::planned(
-            id,
-            request.endpoint_id,
-            user.clone(),
-            Source::MANUAL,
-            Cause::Manual,
-            planned_at,
-        );
-        run.job_id = schedule.endpoint.job_id;
-        let mut row = LiveRun::waiting(run.clone(), Slot::Extra);
-        row.trace_parent = request.trace_parent;
-        tx.enqueue(&[row]).await?;
-        tx.wake(Topic::Queue);
-        tx.commit().await?;
-        Ok(run)
+        let submission = Submission {
+            user: user.clone(),
+            request,
+            idempotency: idempotency.clone(),
+        };
+        self.gathering.submit(submission).await
     }
 
     pub async fn get_run(&self, user: &UserId, id: RunId) -> Result<Run, Error> {
@@ -111,18 +87,6 @@ impl Services {
 pub fn check_planned_at(planned_at: Timestamp, now: Timestamp, violations: &mut Violations) {
     let fits = planned_at <= after(now, limits::SUBMIT_AHEAD_MAX);
     violations.check(fits, "planned_time", "must be at most 30 days ahead");
-}
-
-fn require_not_archived(schedule: &Schedule) -> Result<(), Error> {
-    let archived = schedule.endpoint.status == EndpointStatus::Archived;
-    if archived || schedule.job_status == Some(JobStatus::Archived) {
-        let what = if archived { "endpoint" } else { "job" };
-        return Err(Error::Precondition {
-            reason: "ARCHIVED",
-            message: format!("{what} is archived"),
-        });
-    }
-    Ok(())
 }
 
 fn not_cancellable(run: &Run, slot: Slot) -> Error {

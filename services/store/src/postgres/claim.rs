@@ -8,6 +8,7 @@ use std::sync::Arc;
 use baton_domain::{ports::StoreResult, run::LiveRun, services::ClaimedRun};
 use tokio_postgres::Row;
 
+use super::columns::Read as _;
 use crate::{
     entity::live_run,
     error::postgres_error,
@@ -23,17 +24,23 @@ use crate::{
 ///
 /// At most one row an endpoint: the one that no better one stands before, a due cadence row being the best. The endpoint
 /// is locked before the row, as everybody does, and what others have locked is left out.
+///
+/// `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
+/// statistics those look like the cheapest way to find a single row, and are the dearest.
 pub const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
     SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now
 ), lanes AS MATERIALIZED (
     SELECT every.lane
       FROM (SELECT number::smallint AS lane FROM GENERATE_SERIES(0, 63) AS number) every
-     WHERE EXISTS (SELECT 1
-                     FROM live_runs r
-                    WHERE r.lane = every.lane
-                      AND r.status = 'planned'
-                      AND r.due_at <= (SELECT now FROM clock))
+     CROSS JOIN LATERAL (
+        SELECT r.id
+          FROM live_runs r
+         WHERE r.lane = every.lane
+           AND r.status = 'planned'
+           AND r.due_at <= (SELECT now FROM clock)
+         ORDER BY r.due_at, r.id
+         LIMIT 1) first
 ), share AS MATERIALIZED (
     SELECT COALESCE($3::bigint, (2 * $2::bigint + COUNT(*) - 1) / GREATEST(COUNT(*), 1)) AS rows
       FROM lanes
@@ -53,7 +60,7 @@ WITH clock AS MATERIALIZED (
                         SELECT 1
                           FROM live_runs b
                          WHERE b.endpoint_id = r.endpoint_id
-                           AND b.status = 'planned'
+                           AND b.status <> 'running'
                            AND b.due_at <= (SELECT now FROM clock)
                            AND (CASE WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval')
                                      THEN 0 ELSE 1 END, b.due_at, b.id)
@@ -68,7 +75,7 @@ SELECT r.id,
   FROM ranked c
   JOIN live_runs r ON r.id = c.id
   JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
- WHERE r.status = 'planned'
+ WHERE r.status <> 'running'
    AND (s.busy_run_id IS NULL OR s.busy_run_id = r.id)
  ORDER BY c.rank, c.due_at, c.id
  LIMIT $2
@@ -168,7 +175,7 @@ pub fn claimed_of(row: &Row) -> StoreResult<ClaimedRun> {
         fence,
         trace_parent,
         ..
-    } = live_of(live_model(row).map_err(|error| postgres_error(&error))?)?;
+    } = live_of(live_run::Model::read(row).map_err(|error| postgres_error(&error))?)?;
     let (timeout, max_response_bytes, request) = call_columns(row).map_err(|error| postgres_error(&error))?;
     let (method, url, headers, body) = request;
     Ok(ClaimedRun {
@@ -191,45 +198,4 @@ fn call_columns(row: &Row) -> Result<(i64, i64, RequestColumns), tokio_postgres:
         row.try_get("body")?,
     );
     Ok((row.try_get("timeout_us")?, row.try_get("max_response_bytes")?, request))
-}
-
-/// The entity from a row of tokio-postgres, column by column.
-fn live_model(row: &Row) -> Result<live_run::Model, tokio_postgres::Error> {
-    Ok(live_run::Model {
-        id: row.try_get("id")?,
-        endpoint_id: row.try_get("endpoint_id")?,
-        job_id: row.try_get("job_id")?,
-        user_id: row.try_get("user_id")?,
-        status: row.try_get("status")?,
-        source: row.try_get("source")?,
-        cause: row.try_get("cause")?,
-        clamped_from_us: row.try_get("clamped_from_us")?,
-        clamped_from_at: row.try_get("clamped_from_at")?,
-        planned_at: row.try_get("planned_at")?,
-        due_at: row.try_get("due_at")?,
-        started_at: row.try_get("started_at")?,
-        finished_at: row.try_get("finished_at")?,
-        duration_us: row.try_get("duration_us")?,
-        attempt: row.try_get("attempt")?,
-        status_code: row.try_get("status_code")?,
-        error: row.try_get("error")?,
-        response: row.try_get("response")?,
-        response_truncated: row.try_get("response_truncated")?,
-        reason: row.try_get("reason")?,
-        missed_first: row.try_get("missed_first")?,
-        missed_last: row.try_get("missed_last")?,
-        missed_count: row.try_get("missed_count")?,
-        hint_id: row.try_get("hint_id")?,
-        plan_id: row.try_get("plan_id")?,
-        step: row.try_get("step")?,
-        plan_reason: row.try_get("plan_reason")?,
-        slot: row.try_get("slot")?,
-        lane: row.try_get("lane")?,
-        fence: row.try_get("fence")?,
-        losses: row.try_get("losses")?,
-        lease_owner: row.try_get("lease_owner")?,
-        lease_until: row.try_get("lease_until")?,
-        one_shot_id: row.try_get("one_shot_id")?,
-        trace_parent: row.try_get("trace_parent")?,
-    })
 }

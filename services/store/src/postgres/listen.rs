@@ -7,7 +7,10 @@ use std::{future::poll_fn, time::Duration};
 use futures_util::FutureExt as _;
 use tokio_postgres::AsyncMessage;
 
-use super::tls::Target;
+use super::{
+    TIMEOUTS,
+    tls::{Target, options_of},
+};
 use crate::{
     tx::CHANNEL,
     wakes::{TOPICS, Wakes, topic_name},
@@ -33,7 +36,9 @@ pub async fn listen(target: Target, wakes: Wakes) {
 
 /// One connection from LISTEN to its loss. `listening` becomes true once the server has taken the LISTEN.
 async fn session(target: &Target, wakes: &Wakes, listening: &mut bool) -> String {
-    let (client, mut connection) = match target.config.connect(target.tls.clone()).await {
+    let mut config = target.config.clone();
+    config.options(options_of(&TIMEOUTS));
+    let (client, mut connection) = match config.connect(target.tls.clone()).await {
         Ok(connected) => connected,
         Err(error) => return crate::error::detail(&error),
     };

@@ -26,6 +26,9 @@ const AHEAD: u64 = 3;
 /// Nobody waits long for us: a partition that cannot be had now is made or dropped at the next round.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
 
+/// The turn's own transaction waits while the steps are done; it holds no row of anybody's.
+const TURN_LASTS: &str = "SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
 /// One row, true for the one scheduler whose turn it is until its transaction ends.
 const TURN: &str = "SELECT pg_try_advisory_xact_lock(hashtext('baton-history')) AS mine";
 
@@ -43,6 +46,7 @@ const DAYS: &str = "
 pub async fn arrange(db: &DatabaseConnection, now: Timestamp, kept_from: Timestamp) -> StoreResult<u64> {
     // Holds the turn until the end, while each step is a short transaction of its own.
     let turn = db.begin().await.map_err(store_error)?;
+    turn.execute_unprepared(TURN_LASTS).await.map_err(store_error)?;
     if !is_my_turn(&turn).await? {
         return Ok(0);
     }

@@ -1,77 +1,163 @@
-//! The queue on PostgreSQL: the claim on tokio-postgres, everything else as on any store.
+//! The queue on PostgreSQL: claims, renewals and ends as sets of rows on tokio-postgres, the rest as on any store.
 //!
-//! Handed to the engine in place of the general queue; the rows that either leaves behind are the same.
+//! Handed to the engine in place of the general queue; the rows that either leaves behind are the same. `claim` has the
+//! claim's statements, `finish` the ends.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use baton_domain::{
-    error::Error,
-    ids::RunId,
-    ports::StoreResult,
+    error::{Error, StoreError},
+    ids::{Chance, RunId},
+    ports::{Store, StoreResult},
     schedule::{FinishedRun, Settled},
     services::{Claim, ClaimedRun, Claims, Queue, StoreQueue},
-    time::{Timestamp, micros, truncate},
+    time::Timestamp,
 };
-use deadpool_postgres::{Object, Pool, Transaction};
-use tokio_postgres::Row;
+use futures_util::{FutureExt as _, future::BoxFuture};
+use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
-use super::claim::{CLAIM, LOCK_DUE, NEXT_DUE, claimed_of};
-use crate::{
-    error::{pool_error, postgres_error},
-    store::DbClock,
+use super::{
+    claim::{CLAIM, LOCK_DUE, NEXT_DUE, claimed_of},
+    columns::param,
+    finish::{finish, is_about_rows},
+    session::{Hot, Step, Work, micros_as_float},
 };
+use crate::{error::postgres_error, tx::unexpected};
 
-/// Claims by two statements about sets of rows, instead of one endpoint after the other.
+/// Moves the running rows $1 that still carry the fences $2 to a lease that ends $4 microseconds after $3 or, when that
+/// is NULL, the database's clock. Returns the ids of those that did. Locked in id order, as ends of runs lock them.
+const RENEW: &str = "
+WITH held AS MATERIALIZED (
+    SELECT r.id
+      FROM live_runs r
+      JOIN UNNEST($1, $2) AS lease (id, fence) ON lease.id = r.id AND lease.fence = r.fence
+     WHERE r.status = 'running'
+     ORDER BY r.id
+       FOR NO KEY UPDATE OF r
+)
+UPDATE live_runs r
+   SET lease_until = COALESCE($3, CLOCK_TIMESTAMP()) + $4 * INTERVAL '1 microsecond'
+  FROM held
+ WHERE r.id = held.id
+RETURNING r.id";
+
+/// How often a single report is tried that loses to another transaction each time.
+const TRIES: u32 = 3;
+
+/// Claims, renews and finishes by statements about sets of rows, instead of one endpoint after the other.
 pub struct PostgresQueue {
-    pool: Pool,
-    clock: DbClock,
+    hot: Hot,
     general: StoreQueue,
+    chance: Arc<dyn Chance>,
 }
 
 impl PostgresQueue {
-    /// `general` must be over the same database and clock.
-    pub fn new(pool: Pool, clock: DbClock, general: StoreQueue) -> Self {
-        Self { pool, clock, general }
+    /// `hot` must be of the same database as `store`.
+    pub fn new(hot: Hot, store: Arc<dyn Store>, chance: Arc<dyn Chance>) -> Self {
+        let general = StoreQueue::new(store, Arc::clone(&chance));
+        Self { hot, general, chance }
     }
 
-    /// What the statements take for the present: `None` lets the database's clock decide.
-    fn now(&self) -> Option<Timestamp> {
-        match &self.clock {
-            DbClock::Database => None,
-            DbClock::Injected(clock) => Some(truncate(clock.now())),
+    async fn claim(&self, claim: &Claim) -> StoreResult<Claims> {
+        let mut client = self.hot.connection().await?;
+        let work = self.hot.begin(&mut client).await?;
+        let asked = self.hot.now();
+        let Due { ids, now } = lock_due(&work, claim.limit, asked).await?;
+        let next_due = Step::new(NEXT_DUE, vec![param(asked, Type::TIMESTAMPTZ)]);
+        let Some(now) = now else {
+            let next_due_in = next_due_in(&work.one(next_due).await?)?;
+            return Ok(Claims {
+                runs: Vec::new(),
+                next_due_in,
+            });
+        };
+        let found: [Vec<Row>; 2] = work
+            .all(vec![hand_over(claim, ids, now), next_due])
+            .await?
+            .try_into()
+            .map_err(|_| unexpected("as many answers as statements"))?;
+        let [claimed, next_due] = found;
+        let runs: Vec<ClaimedRun> = claimed.iter().map(claimed_of).collect::<Result<_, _>>()?;
+        let next_due_in = next_due_in(&next_due)?;
+        // Handed out only once it is committed: a run that starts is a run that nobody else may start.
+        work.commit().await?;
+        Ok(Claims { runs, next_due_in })
+    }
+
+    /// Answers each report. What fails for the sake of its rows is halved until the one at fault stands alone; a database
+    /// that is away fails the whole, and whoever reports tries again: what was recorded before then answers as refused.
+    fn finish_batch<'a>(&'a self, reports: &'a [FinishedRun]) -> BoxFuture<'a, Result<Vec<Settled>, Error>> {
+        async move {
+            match finish(&self.hot, reports, self.chance.as_ref()).await {
+                Ok(answers) => self.finish_rest(reports, answers).await,
+                Err(error) if !is_about_rows(&error) => Err(error.into()),
+                Err(_) if reports.len() > 1 => {
+                    let (left, right) = reports.split_at(reports.len() / 2);
+                    let mut answers = self.finish_batch(left).await?;
+                    answers.extend(self.finish_batch(right).await?);
+                    Ok(answers)
+                }
+                Err(_) => self.finish_alone(reports).await,
+            }
+        }
+        .boxed()
+    }
+
+    /// Has the general way answer what the fast one left out.
+    async fn finish_rest(&self, reports: &[FinishedRun], answers: Vec<Option<Settled>>) -> Result<Vec<Settled>, Error> {
+        let rest: Vec<FinishedRun> = reports
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| answer.is_none())
+            .map(|(report, _)| report.clone())
+            .collect();
+        let mut settled = self.finish_generally(&rest).await?.into_iter();
+        let answers = answers.into_iter().map(|answer| answer.or_else(|| settled.next()));
+        let answers: Option<Vec<Settled>> = answers.collect();
+        Ok(answers.ok_or_else(|| unexpected("an answer for each report"))?)
+    }
+
+    async fn finish_generally(&self, reports: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
+        if reports.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.general.finish_runs(reports).await {
+            Err(Error::Store(error)) if is_about_rows(&error) => {
+                let mut answers = Vec::with_capacity(reports.len());
+                for report in reports {
+                    answers.extend(self.finish_alone(std::slice::from_ref(report)).await?);
+                }
+                Ok(answers)
+            }
+            done => done,
         }
     }
 
-    async fn claim_rows(client: &mut Object, claim: &Claim, now: Option<Timestamp>) -> StoreResult<Vec<ClaimedRun>> {
-        let tx = client.transaction().await.map_err(|error| postgres_error(&error))?;
-        let Due { ids, now } = lock_due(&tx, claim.limit, now).await?;
-        let Some(now) = now else { return Ok(Vec::new()) };
-        let statement = tx.prepare_cached(CLAIM).await.map_err(|error| postgres_error(&error))?;
-        let lease = micros_as_float(claim.lease);
-        let rows = tx.query(&statement, &[&now, &ids, &claim.owner, &lease]).await;
-        let claimed = rows
-            .map_err(|error| postgres_error(&error))?
-            .iter()
-            .map(claimed_of)
-            .collect::<Result<_, _>>()?;
-        // Handed out only once it is committed: a run that starts is a run that nobody else may start.
-        tx.commit().await.map_err(|error| postgres_error(&error))?;
-        Ok(claimed)
+    /// One report, as on any store. One that cannot be written is told of and let go: its lease runs out, and the run is
+    /// taken up again.
+    async fn finish_alone(&self, report: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
+        for _ in 0..TRIES {
+            match self.general.finish_runs(report).await {
+                Err(Error::Store(StoreError::Conflict(_))) => {}
+                Err(Error::Store(error)) if !is_about_rows(&error) => return Err(error.into()),
+                Err(error) => {
+                    tell_unrecorded(report, &error);
+                    return Ok(vec![Settled::Unrecorded; report.len()]);
+                }
+                Ok(answers) => return Ok(answers),
+            }
+        }
+        let lost = StoreError::Conflict(format!("lost to another transaction {TRIES} times"));
+        tell_unrecorded(report, &lost);
+        Ok(vec![Settled::Unrecorded; report.len()])
     }
+}
 
-    async fn next_due_in(client: &Object, now: Option<Timestamp>) -> StoreResult<Option<Duration>> {
-        let statement = client
-            .prepare_cached(NEXT_DUE)
-            .await
-            .map_err(|error| postgres_error(&error))?;
-        let row = client
-            .query_one(&statement, &[&now])
-            .await
-            .map_err(|error| postgres_error(&error))?;
-        let next: Option<i64> = row.try_get("next_due_us").map_err(|error| postgres_error(&error))?;
-        Ok(next.map(|next| Duration::from_micros(u64::try_from(next).unwrap_or_default())))
+fn tell_unrecorded(reports: &[FinishedRun], error: &dyn std::fmt::Display) {
+    for report in reports {
+        tracing::error!(run_id = %report.run_id, %error, "the end of a run could not be recorded");
     }
 }
 
@@ -82,51 +168,72 @@ struct Due {
 }
 
 /// Few lanes may have what others could take: then once more, with room for all of it in any of them.
-async fn lock_due(tx: &Transaction<'_>, limit: usize, now: Option<Timestamp>) -> StoreResult<Due> {
+async fn lock_due(work: &Work<'_>, limit: usize, now: Option<Timestamp>) -> StoreResult<Due> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let looked = async {
-        let statement = tx.prepare_cached(LOCK_DUE).await?;
-        let rows = tx.query(&statement, &[&now, &limit, &None::<i64>]).await?;
-        let Some(first) = rows.first() else { return Ok(rows) };
-        let full = i64::try_from(rows.len()).is_ok_and(|found| found >= limit);
-        if full || !first.try_get::<_, bool>("cut")? {
-            return Ok(rows);
-        }
-        let now: Timestamp = first.try_get("now")?;
-        tx.query(&statement, &[&Some(now), &limit, &Some(2 * limit)]).await
+    let look = |now: Option<Timestamp>, share: Option<i64>| {
+        let params = vec![
+            param(now, Type::TIMESTAMPTZ),
+            param(limit, Type::INT8),
+            param(share, Type::INT8),
+        ];
+        work.one(Step::new(LOCK_DUE, params))
     };
-    let due_of = |rows: Vec<Row>| {
+    let mut rows = look(now, None).await?;
+    let first = rows.first().map(|row| Ok((row.try_get("now")?, row.try_get("cut")?)));
+    let first: Option<(Timestamp, bool)> = first.transpose().map_err(|error| postgres_error(&error))?;
+    let full = i64::try_from(rows.len()).is_ok_and(|found| found >= limit);
+    if let Some((now, true)) = first.filter(|_| !full) {
+        rows = look(Some(now), Some(2 * limit)).await?;
+    }
+    let read = || {
         Ok(Due {
             ids: rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?,
             now: rows.first().map(|row| row.try_get("now")).transpose()?,
         })
     };
-    looked.await.and_then(due_of).map_err(|error| postgres_error(&error))
+    read().map_err(|error| postgres_error(&error))
 }
 
-/// PostgreSQL multiplies intervals by floats; whole microseconds of any lease are exact in one.
-#[expect(clippy::cast_precision_loss, reason = "leases are far below 2^53 microseconds")]
-fn micros_as_float(duration: Duration) -> f64 {
-    micros(duration) as f64
+fn hand_over(claim: &Claim, ids: Vec<Uuid>, now: Timestamp) -> Step {
+    let params = vec![
+        param(now, Type::TIMESTAMPTZ),
+        param(ids, Type::UUID_ARRAY),
+        param(claim.owner.clone(), Type::TEXT),
+        param(micros_as_float(claim.lease), Type::FLOAT8),
+    ];
+    Step::new(CLAIM, params)
+}
+
+fn next_due_in(rows: &[Row]) -> StoreResult<Option<Duration>> {
+    let row = rows.first().ok_or_else(|| unexpected("one row says what comes next"))?;
+    let next: Option<i64> = row.try_get("next_due_us").map_err(|error| postgres_error(&error))?;
+    Ok(next.map(|next| Duration::from_micros(u64::try_from(next).unwrap_or_default())))
 }
 
 #[async_trait]
 impl Queue for PostgresQueue {
     #[tracing::instrument(skip_all, level = "debug")]
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
-        let mut client = self.pool.get().await.map_err(|error| pool_error(&error))?;
-        let now = self.now();
-        let runs = Self::claim_rows(&mut client, claim, now).await?;
-        let next_due_in = Self::next_due_in(&client, now).await?;
-        Ok(Claims { runs, next_due_in })
+        Ok(self.claim(claim).await?)
     }
 
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
-        self.general.renew(leases, lease).await
+        let (ids, fences): (Vec<Uuid>, Vec<i64>) = leases.iter().map(|(id, fence)| (id.0, *fence)).unzip();
+        let params = vec![
+            param(ids, Type::UUID_ARRAY),
+            param(fences, Type::INT8_ARRAY),
+            param(self.hot.now(), Type::TIMESTAMPTZ),
+            param(micros_as_float(lease), Type::FLOAT8),
+        ];
+        let rows = self.hot.alone(Step::new(RENEW, params)).await?;
+        let held: Result<Vec<RunId>, _> = rows.iter().map(|row| row.try_get("id").map(RunId)).collect();
+        Ok(held.map_err(|error| postgres_error(&error))?)
     }
 
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
-        self.general.finish_runs(finished).await
+        self.finish_batch(finished).await
     }
 
     async fn recover_lost(&self, limit: usize) -> Result<usize, Error> {

@@ -48,21 +48,26 @@ impl Target {
             .map_err(|error: tokio_postgres::Error| StartError::Url(error.to_string()))?;
         config.ssl_mode(if verified { SslMode::Require } else { SslMode::Disable });
         config
+            .application_name(super::APPLICATION)
             .connect_timeout(CONNECT)
             .keepalives_idle(SILENCE)
             .keepalives_interval(SILENCE / 3)
             .keepalives_retries(3)
             .tcp_user_timeout(SILENCE * 2);
-        config.options(
-            super::SESSION
-                .map(|(name, value)| format!("-c {name}={value}"))
-                .join(" "),
-        );
         Ok(Self {
             config,
             tls: MakeRustlsConnect::new(client(verified, roots.as_deref())?),
         })
     }
+}
+
+/// Settings that the server keeps for the whole session, as a connection's `options` carry them.
+pub(crate) fn options_of(settings: &[(&str, &str)]) -> String {
+    let settings: Vec<String> = settings
+        .iter()
+        .map(|(name, value)| format!("-c {name}={value}"))
+        .collect();
+    settings.join(" ")
 }
 
 fn client(verified: bool, roots: Option<&str>) -> Result<ClientConfig, StartError> {

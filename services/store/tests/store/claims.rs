@@ -1,6 +1,6 @@
 //! The claim by SQL and the claim through the domain leave the same rows behind.
 
-mod situations;
+pub mod situations;
 
 use std::sync::Arc;
 
@@ -10,10 +10,13 @@ use baton_domain::{
     ports::Store,
     services::{Claim, ClaimedRun, Queue, StoreQueue},
 };
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
+use sea_orm::ConnectionTrait as _;
 
 use self::situations::{SECOND, add, id, job, situations};
-use crate::databases::{OwnDatabase, postgres_queue, postgres_store};
+use crate::{
+    databases::{OwnDatabase, postgres_pair, postgres_store},
+    dump::assert_identical_rows,
+};
 
 async fn fill(store: &dyn Store) {
     let mut tx = store.begin().await.expect("the store is up");
@@ -22,24 +25,6 @@ async fn fill(store: &dyn Store) {
         add(tx.as_mut(), situation, number).await;
     }
     tx.commit().await.expect("nobody else writes");
-}
-
-/// Everything that a claim may touch, row by row.
-async fn dump(db: &DatabaseConnection) -> Vec<String> {
-    const ROWS: &str = "
-        SELECT row FROM (
-            SELECT 'live_runs ' || to_jsonb(r)::text AS row FROM live_runs r
-            UNION ALL SELECT 'endpoint_state ' || to_jsonb(s)::text FROM endpoint_state s
-            UNION ALL SELECT 'hints ' || to_jsonb(h)::text FROM hints h
-            UNION ALL SELECT 'job_endpoints ' || to_jsonb(e)::text FROM job_endpoints e) everything
-         ORDER BY row";
-    let rows = db
-        .query_all_raw(Statement::from_string(db.get_database_backend(), ROWS))
-        .await;
-    rows.expect("the tables can be read")
-        .iter()
-        .map(|row| row.try_get("", "row").expect("a row is text"))
-        .collect()
 }
 
 /// Claims in batches until nothing is due.
@@ -63,12 +48,12 @@ async fn claim_all(queue: &dyn Queue) -> Vec<Vec<ClaimedRun>> {
 async fn both_claims_leave_identical_rows() {
     let clock = Arc::new(TestClock::at(World::start()));
     let (left, right) = (OwnDatabase::migrated().await, OwnDatabase::migrated().await);
-    let left_store: Arc<dyn Store> = Arc::new(postgres_store(&left, &clock).await);
+    let (left_store, left_queue) = postgres_pair(&left, &clock).await;
     let right_store: Arc<dyn Store> = Arc::new(postgres_store(&right, &clock).await);
     fill(left_store.as_ref()).await;
     fill(right_store.as_ref()).await;
 
-    let by_sql = claim_all(&postgres_queue(&left, &clock, &left_store)).await;
+    let by_sql = claim_all(&left_queue).await;
     let chance = Arc::new(SeededChance::new(1));
     let by_domain = claim_all(&StoreQueue::new(Arc::clone(&right_store), chance)).await;
 
@@ -86,12 +71,7 @@ async fn both_claims_leave_identical_rows() {
         };
         assert_eq!(rest(sql), rest(domain));
     }
-    let (left_db, right_db) = (connect(&left).await, connect(&right).await);
-    let (left_rows, right_rows) = (dump(&left_db).await, dump(&right_db).await);
-    assert_eq!(left_rows.len(), right_rows.len());
-    for (sql, domain) in left_rows.iter().zip(&right_rows) {
-        assert_eq!(sql, domain);
-    }
+    assert_identical_rows(&left, &right).await;
 }
 
 /// Whoever holds an endpoint may also need its rows: a claimer that passes the endpoint over must not keep them.
@@ -117,16 +97,10 @@ async fn a_row_of_an_endpoint_that_is_locked_is_left_alone() {
     );
     let mut passing = store.begin().await.expect("the store is up");
     assert!(passing.due_runs(10).await.expect("nothing waits").is_empty());
-    let rows = connect(&database).await;
+    let rows = database.connect().await;
     let free = rows
         .execute_unprepared("SELECT id FROM live_runs FOR UPDATE NOWAIT")
         .await;
     assert_eq!(free.expect("the row is not locked").rows_affected(), 1);
     drop((holder, passing));
-}
-
-async fn connect(database: &OwnDatabase) -> DatabaseConnection {
-    sea_orm::Database::connect(database.url())
-        .await
-        .expect("the database accepts connections")
 }

@@ -16,7 +16,12 @@ use baton_domain::{
 use baton_migrations::migrate_up;
 use baton_store::{
     DbClock, SqlStore,
-    postgres::{self, pool, queue::PostgresQueue, tls::Target},
+    postgres::{
+        self, pool,
+        queue::PostgresQueue,
+        session::{Hot, Sessions},
+        tls::Target,
+    },
     sqlite,
 };
 use tempfile::TempDir;
@@ -67,6 +72,13 @@ impl OwnDatabase {
         migrate_up(&db).await.expect("the migrations apply");
         db.close().await.expect("the connection closes");
         database
+    }
+
+    /// A plain connection beside whatever is tested.
+    pub async fn connect(&self) -> sea_orm::DatabaseConnection {
+        sea_orm::Database::connect(self.url())
+            .await
+            .expect("the database accepts connections")
     }
 
     pub fn url(&self) -> String {
@@ -124,23 +136,31 @@ pub async fn sqlite_world() -> World {
 /// A store on a fresh database whose time is `clock`.
 pub async fn postgres_store(database: &OwnDatabase, clock: &Arc<TestClock>) -> SqlStore {
     let clock = DbClock::Injected(clock.clone());
-    postgres::connect(&database.url(), clock, 4)
+    postgres::connect(&database.url(), clock, 4, Sessions::Own)
         .await
         .expect("a migrated database opens")
 }
 
-/// The queue that claims in one statement.
-pub fn postgres_queue(database: &OwnDatabase, clock: &Arc<TestClock>, store: &Arc<dyn Store>) -> PostgresQueue {
+/// The connections of the hot path to the database of `store`.
+pub fn hot(database: &OwnDatabase, store: &SqlStore, sessions: Sessions) -> Hot {
     let target = Target::parse(&database.url()).expect("the URL is one");
-    let pool = pool::open(&target, 4).expect("the pool opens");
-    PostgresQueue::new(pool, DbClock::Injected(clock.clone()), general(store))
+    let pool = pool::open(&target, 4, sessions).expect("the pool opens");
+    Hot::new(store, pool, sessions)
+}
+
+/// A store, and the queue that works on sets of rows beside it.
+pub async fn postgres_pair(database: &OwnDatabase, clock: &Arc<TestClock>) -> (Arc<dyn Store>, PostgresQueue) {
+    let store = postgres_store(database, clock).await;
+    let hot = hot(database, &store, Sessions::Own);
+    let store: Arc<dyn Store> = Arc::new(store);
+    let queue = PostgresQueue::new(hot, Arc::clone(&store), Arc::new(SeededChance::new(1)));
+    (store, queue)
 }
 
 pub async fn postgres_world() -> World {
     let (clock, database) = (test_clock(), OwnDatabase::migrated().await);
-    let store: Arc<dyn Store> = Arc::new(postgres_store(&database, &clock).await);
-    let queue: Arc<dyn Queue> = Arc::new(postgres_queue(&database, &clock, &store));
-    World::new(store, queue, clock, database)
+    let (store, queue) = postgres_pair(&database, &clock).await;
+    World::new(store, Arc::new(queue), clock, database)
 }
 
 pub async fn general_postgres_world() -> World {

@@ -2,7 +2,10 @@
 
 mod claims;
 mod databases;
+mod dump;
+mod finishes;
 mod history;
+mod plans;
 mod races;
 mod rows;
 mod schema;

@@ -16,7 +16,7 @@ use baton_domain::{
 };
 use tokio::sync::Barrier;
 
-use crate::databases::{OwnDatabase, postgres_queue, postgres_store, postgres_world, sqlite_world};
+use crate::databases::{OwnDatabase, postgres_pair, postgres_world, sqlite_world};
 
 const ROUNDS: usize = 1_000;
 const SECOND: Duration = Duration::from_secs(1);
@@ -243,13 +243,8 @@ async fn two_claimers_against_one_endpoint_on_sqlite() {
 async fn two_claimers_against_one_endpoint_on_postgres() {
     let clock = Arc::new(TestClock::at(World::start()));
     let database = OwnDatabase::migrated().await;
-    let [mine, other] = [
-        postgres_store(&database, &clock).await,
-        postgres_store(&database, &clock).await,
-    ]
-    .map(|store| Arc::new(store) as Arc<dyn Store>);
-    let queue: Arc<dyn Queue> = Arc::new(postgres_queue(&database, &clock, &mine));
-    let others: Arc<dyn Queue> = Arc::new(postgres_queue(&database, &clock, &other));
-    let world = World::new(mine, queue, clock, database);
-    two_claimers_against_one_endpoint(world, others).await;
+    let (mine, queue) = postgres_pair(&database, &clock).await;
+    let (_other, others) = postgres_pair(&database, &clock).await;
+    let world = World::new(mine, Arc::new(queue), clock, database);
+    two_claimers_against_one_endpoint(world, Arc::new(others)).await;
 }

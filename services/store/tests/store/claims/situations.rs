@@ -280,7 +280,7 @@ pub fn job() -> Job {
     }
 }
 
-fn endpoint(number: usize) -> Endpoint {
+pub fn endpoint(number: usize) -> Endpoint {
     Endpoint {
         id: EndpointId(id(1, number)),
         user_id: user(),

@@ -1,0 +1,228 @@
+//! The columns of the tables that the hot path reads and writes, each named once.
+//!
+//! A line here is a column in every statement: in the list of a SELECT, in an INSERT or UPDATE of many rows at once, and
+//! in the reading of a row. Rows travel as one array a column.
+
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
+
+use crate::entity::{endpoint_state, hint, job_endpoint, live_run, run_attempt, run_history, schedule_change};
+
+/// A value on its way to the server, with its type.
+pub type Param = (Box<dyn ToSql + Sync + Send>, Type);
+
+/// Any value as a [`Param`].
+pub fn param(value: impl ToSql + Sync + Send + 'static, kind: Type) -> Param {
+    (Box::new(value), kind)
+}
+
+/// A table that the hot path writes.
+pub trait Written: Sized {
+    const TABLE: &'static str;
+    const COLUMNS: &'static [&'static str];
+
+    /// One array for each of the columns, in their order.
+    fn arrays(rows: Vec<Self>) -> Vec<Param>;
+}
+
+/// A table that the hot path reads.
+pub trait Read: Sized {
+    /// Reads a row that has the columns, in whatever order.
+    fn read(row: &Row) -> Result<Self, tokio_postgres::Error>;
+}
+
+/// Adds rows: $1 and on are [`Written::arrays`].
+pub fn insert_of<T: Written>() -> String {
+    let columns = quoted::<T>();
+    format!(
+        "INSERT INTO {} ({columns}) SELECT * FROM {}",
+        T::TABLE,
+        arrays_of::<T>()
+    )
+}
+
+/// Writes every column of the rows that `key` finds: $1 and on are [`Written::arrays`].
+pub fn update_of<T: Written>(key: &str) -> String {
+    let set: Vec<String> = T::COLUMNS
+        .iter()
+        .filter(|column| **column != key)
+        .map(|column| format!("\"{column}\" = n.\"{column}\""))
+        .collect();
+    let (table, rows, set) = (T::TABLE, arrays_of::<T>(), set.join(", "));
+    let columns = quoted::<T>();
+    format!("UPDATE {table} t SET {set} FROM {rows} AS n ({columns}) WHERE t.{key} = n.{key}")
+}
+
+/// The columns as a list.
+fn quoted<T: Written>() -> String {
+    let names: Vec<String> = T::COLUMNS.iter().map(|column| format!("\"{column}\"")).collect();
+    names.join(", ")
+}
+
+fn arrays_of<T: Written>() -> String {
+    let places: Vec<String> = (1..=T::COLUMNS.len()).map(|place| format!("${place}")).collect();
+    format!("UNNEST({})", places.join(", "))
+}
+
+macro_rules! written {
+    ($table:literal: $module:ident { $($column:ident: $array:ident,)+ }) => {
+        impl Written for $module::Model {
+            const TABLE: &'static str = $table;
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
+
+            fn arrays(rows: Vec<Self>) -> Vec<Param> {
+                $(let mut $column = Vec::with_capacity(rows.len());)+
+                for row in rows {
+                    $($column.push(row.$column);)+
+                }
+                vec![$(param($column, Type::$array)),+]
+            }
+        }
+    };
+}
+
+macro_rules! read {
+    ($module:ident { $($column:ident,)+ }) => {
+        impl Read for $module::Model {
+            fn read(row: &Row) -> Result<Self, tokio_postgres::Error> {
+                Ok(Self {
+                    $($column: row.try_get(stringify!($column))?,)+
+                })
+            }
+        }
+    };
+}
+
+macro_rules! read_and_written {
+    ($table:literal: $module:ident { $($column:ident: $array:ident,)+ }) => {
+        written!($table: $module { $($column: $array,)+ });
+        read!($module { $($column,)+ });
+    };
+}
+
+/// The queue, the history and the attempts share these columns; the table's own come first.
+macro_rules! with_run_columns {
+    ($form:ident! $table:literal: $module:ident { $($column:ident: $array:ident,)+ }) => {
+        $form!($table: $module {
+            $($column: $array,)+
+            endpoint_id: UUID_ARRAY,
+            job_id: UUID_ARRAY,
+            user_id: TEXT_ARRAY,
+            status: TEXT_ARRAY,
+            source: TEXT_ARRAY,
+            cause: TEXT_ARRAY,
+            clamped_from_us: INT8_ARRAY,
+            clamped_from_at: TIMESTAMPTZ_ARRAY,
+            planned_at: TIMESTAMPTZ_ARRAY,
+            due_at: TIMESTAMPTZ_ARRAY,
+            started_at: TIMESTAMPTZ_ARRAY,
+            finished_at: TIMESTAMPTZ_ARRAY,
+            duration_us: INT8_ARRAY,
+            attempt: INT8_ARRAY,
+            status_code: INT4_ARRAY,
+            error: TEXT_ARRAY,
+            response: BYTEA_ARRAY,
+            response_truncated: BOOL_ARRAY,
+            reason: TEXT_ARRAY,
+            missed_first: TIMESTAMPTZ_ARRAY,
+            missed_last: TIMESTAMPTZ_ARRAY,
+            missed_count: INT8_ARRAY,
+            hint_id: UUID_ARRAY,
+            plan_id: UUID_ARRAY,
+            step: INT8_ARRAY,
+            plan_reason: TEXT_ARRAY,
+        });
+    };
+}
+
+with_run_columns!(read_and_written! "live_runs": live_run {
+    id: UUID_ARRAY,
+    slot: TEXT_ARRAY,
+    lane: INT2_ARRAY,
+    fence: INT8_ARRAY,
+    losses: INT8_ARRAY,
+    lease_owner: TEXT_ARRAY,
+    lease_until: TIMESTAMPTZ_ARRAY,
+    one_shot_id: UUID_ARRAY,
+    trace_parent: TEXT_ARRAY,
+});
+
+with_run_columns!(written! "run_history": run_history {
+    id: UUID_ARRAY,
+});
+
+// The `id` is the database's to give.
+with_run_columns!(written! "run_attempts": run_attempt {
+    run_id: UUID_ARRAY,
+});
+
+// The `id` is the database's to give.
+written!("schedule_changes": schedule_change {
+    endpoint_id: UUID_ARRAY,
+    changed_at: TIMESTAMPTZ_ARRAY,
+    trigger: TEXT_ARRAY,
+    next_at: TIMESTAMPTZ_ARRAY,
+    cause: TEXT_ARRAY,
+});
+
+read_and_written!("endpoint_state": endpoint_state {
+    endpoint_id: UUID_ARRAY,
+    anchor_at: TIMESTAMPTZ_ARRAY,
+    cursor_at: TIMESTAMPTZ_ARRAY,
+    failures: INT8_ARRAY,
+    last_planned_at: TIMESTAMPTZ_ARRAY,
+    last_ai_start_at: TIMESTAMPTZ_ARRAY,
+    last_outcome: TEXT_ARRAY,
+    busy_run_id: UUID_ARRAY,
+    busy_since: TIMESTAMPTZ_ARRAY,
+    busy_cadence: BOOL_ARRAY,
+    changed_at: TIMESTAMPTZ_ARRAY,
+    slowed_since: TIMESTAMPTZ_ARRAY,
+    slowed_until: TIMESTAMPTZ_ARRAY,
+    cadence_owed: BOOL_ARRAY,
+});
+
+read_and_written!("hints": hint {
+    id: UUID_ARRAY,
+    endpoint_id: UUID_ARRAY,
+    author: TEXT_ARRAY,
+    kind: TEXT_ARRAY,
+    interval_us: INT8_ARRAY,
+    one_shot_at: TIMESTAMPTZ_ARRAY,
+    written_at: TIMESTAMPTZ_ARRAY,
+    expires_at: TIMESTAMPTZ_ARRAY,
+    reason: TEXT_ARRAY,
+    plan_id: UUID_ARRAY,
+    held: BOOL_ARRAY,
+});
+
+read!(job_endpoint {
+    id,
+    user_id,
+    job_id,
+    name,
+    description,
+    method,
+    url,
+    headers,
+    body,
+    cron_expression,
+    cron_zone,
+    interval_us,
+    min_interval_us,
+    max_interval_us,
+    cooldown_us,
+    timeout_us,
+    retry_max_attempts,
+    retry_base_delay_us,
+    retry_max_delay_us,
+    max_response_bytes,
+    status,
+    paused_until_resumed,
+    paused_until,
+    version,
+    created_at,
+    updated_at,
+});

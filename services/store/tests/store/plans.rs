@@ -1,0 +1,83 @@
+//! What PostgreSQL does for a claim when it knows nothing of the queue: reads the index of what is due, and no more.
+
+use baton_store::postgres::{
+    claim::{LOCK_DUE, NEXT_DUE},
+    pool,
+    session::Sessions,
+    tls::Target,
+};
+use sea_orm::ConnectionTrait as _;
+
+use crate::databases::OwnDatabase;
+
+/// 20 000 endpoints, each with a planned row, half of them due at one instant, and no statistics of any of it.
+const BURST: [&str; 5] = [
+    "ALTER TABLE live_runs SET (autovacuum_enabled = off)",
+    "ALTER TABLE endpoint_state SET (autovacuum_enabled = off)",
+    "INSERT INTO job_endpoints (id, user_id, name, description, method, url, headers, min_interval_us, timeout_us,
+                                retry_max_attempts, retry_base_delay_us, retry_max_delay_us, max_response_bytes, status,
+                                paused_until_resumed, version, created_at, updated_at)
+     SELECT gen_random_uuid(), 'ada', 'hook', '', 'POST', 'http://shop.example/', '[]', 1000000, 1000000,
+            3, 1000000, 1000000, 65536, 'active', FALSE, 1, NOW(), NOW()
+       FROM GENERATE_SERIES(1, 20000)",
+    "INSERT INTO endpoint_state (endpoint_id, anchor_at, cursor_at, failures, busy_cadence, changed_at, cadence_owed)
+     SELECT id, NOW(), NOW(), 0, FALSE, NOW(), FALSE FROM job_endpoints",
+    "INSERT INTO live_runs (id, endpoint_id, user_id, status, source, cause, planned_at, due_at, attempt,
+                            response_truncated, slot, lane, fence, losses)
+     SELECT gen_random_uuid(), id, 'ada', 'planned', 'baseline', 'interval', due_at, due_at, 0, FALSE, 'plan', 0, 0, 0
+       FROM (SELECT id, CASE WHEN ROW_NUMBER() OVER () % 2 = 0 THEN TIMESTAMPTZ '2020-01-01'
+                             ELSE TIMESTAMPTZ '2020-01-01' + RANDOM() * INTERVAL '1 hour' END AS due_at
+               FROM job_endpoints) planned",
+];
+
+/// How a statement of the hot path runs on a connection of the hot path, node by node.
+async fn plan_of(database: &OwnDatabase, sql: &str, types: &str, values: &str) -> Vec<String> {
+    let target = Target::parse(&database.url()).expect("the URL is one");
+    let pool = pool::open(&target, 1, Sessions::Own).expect("the pool opens");
+    let client = pool.get().await.expect("the database accepts connections");
+    client
+        .batch_execute(&format!("PREPARE asked ({types}) AS {sql}"))
+        .await
+        .expect("the statement is right");
+    let explain = format!("EXPLAIN (ANALYZE, TIMING OFF) EXECUTE asked ({values})");
+    let rows = client.query(&explain, &[]).await.expect("it runs");
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// The most rows that any node gave in all its rounds.
+fn busiest(plan: &[String]) -> f64 {
+    let number = |line: &str, name: &str| -> f64 {
+        let text = line.split(name).nth(1).and_then(|rest| rest.split([' ', ')']).next());
+        text.and_then(|text| text.parse().ok())
+            .expect("a node that ran tells its rows and loops")
+    };
+    plan.iter()
+        .filter(|line| line.contains("actual rows="))
+        .map(|line| number(line, "actual rows=") * number(line, "loops="))
+        .fold(0.0, f64::max)
+}
+
+#[tokio::test]
+async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
+    let database = OwnDatabase::migrated().await;
+    let db = database.connect().await;
+    for statement in BURST {
+        db.execute_unprepared(statement).await.expect("the burst is written");
+    }
+    // A claim of a hundred looks at two hundred, in as many steps of its index as there are lanes.
+    for (sql, types, values, index, most) in [
+        (
+            LOCK_DUE,
+            "timestamptz, bigint, bigint",
+            "NULL, 100, NULL",
+            "live_runs_lane",
+            300.0,
+        ),
+        (NEXT_DUE, "timestamptz", "NULL", "live_runs_due", 1.0),
+    ] {
+        let plan = plan_of(&database, sql, types, values).await;
+        assert!(plan.iter().any(|line| line.contains(index)), "{plan:#?}");
+        assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
+        assert!(busiest(&plan) <= most, "{plan:#?}");
+    }
+}
