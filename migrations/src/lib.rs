@@ -17,6 +17,7 @@ mod m0003_runs;
 mod m0004_flash_sales;
 mod m0005_plans;
 mod m0006_records;
+mod m0009_ledger;
 
 /// Every step, oldest first.
 pub struct Migrator;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_flash_sales::Migration),
             Box::new(m0005_plans::Migration),
             Box::new(m0006_records::Migration),
+            Box::new(m0009_ledger::Migration),
         ]
     }
 }

@@ -9,6 +9,10 @@
 //!   - deleting a job deletes its endpoints, and deleting an endpoint its state, hints and live runs; run history, plans
 //!     and schedule changes stay.
 
+mod ledger;
+
+pub use ledger::{LedgerRepo, TimeRecord};
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -101,7 +105,7 @@ pub trait Store: Send + Sync + 'static {
 /// A unit of work.
 #[async_trait]
 pub trait Tx:
-    JobsRepo + EndpointsRepo + RunsRepo + QueueRepo + FlashSalesRepo + PlansRepo + RequestsRepo + Send + Sync
+    JobsRepo + EndpointsRepo + RunsRepo + QueueRepo + FlashSalesRepo + PlansRepo + RequestsRepo + LedgerRepo + Send + Sync
 {
     /// The store's time when the transaction began.
     fn now(&self) -> Timestamp;

@@ -8,6 +8,7 @@ mod contexts;
 mod endpoints;
 mod hints;
 mod jobs;
+mod ledger;
 mod outcomes;
 mod plans;
 mod queue;

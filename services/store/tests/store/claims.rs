@@ -31,6 +31,7 @@ async fn dump(db: &DatabaseConnection) -> Vec<String> {
             SELECT 'live_runs ' || to_jsonb(r)::text AS row FROM live_runs r
             UNION ALL SELECT 'endpoint_state ' || to_jsonb(s)::text FROM endpoint_state s
             UNION ALL SELECT 'hints ' || to_jsonb(h)::text FROM hints h
+            UNION ALL SELECT 'schedule_changes ' || (to_jsonb(c) - 'id')::text FROM schedule_changes c
             UNION ALL SELECT 'job_endpoints ' || to_jsonb(e)::text FROM job_endpoints e) everything
          ORDER BY row";
     let rows = db
