@@ -29,7 +29,7 @@ pub use report::Report;
 
 use accounts::Accounts;
 use findings::Findings;
-use replay::{Event, Horizon, Replay};
+use replay::{Event, Replay};
 use report::Kind;
 use rules::{Past, Rules};
 
@@ -130,12 +130,12 @@ impl Ledger {
 
     fn check_cadence(&self, origin: &Origin<'_>, question: &Question, findings: &mut Findings) -> anyhow::Result<()> {
         let until = question.to.min(self.now);
-        let mut replay = self.replay_from(origin)?;
+        let pending_from = before(self.now, question.epsilon).min(self.busy_since().unwrap_or(self.now));
+        let mut replay = self.replay_from(origin, pending_from)?;
         for event in self.events(origin, until) {
             replay.follow(event, findings)?;
         }
-        let pending_from = before(self.now, question.epsilon).min(self.busy_since().unwrap_or(self.now));
-        let accounts = replay.finish(Horizon { until, pending_from }, findings);
+        let accounts = replay.finish(until, findings);
         for left in accounts.left_over() {
             let settled = match left.run.missed {
                 Some(missed) => missed.last <= until && left.run.finished_at <= Some(until),
@@ -157,7 +157,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn replay_from<'a>(&'a self, origin: &Origin<'a>) -> anyhow::Result<Replay<'a>> {
+    fn replay_from<'a>(&'a self, origin: &Origin<'a>, pending_from: Timestamp) -> anyhow::Result<Replay<'a>> {
         let mut in_force = self.changes.iter().rev().filter(|change| change.at <= origin.at);
         let terms = in_force.find_map(|change| change.terms.as_ref());
         let rules = Rules::new(terms.context("no terms are recorded at the beginning")?)?;
@@ -173,10 +173,11 @@ impl Ledger {
             .runs
             .iter()
             .filter(|run| run.planned_at >= origin.at && origin.run.is_none_or(|first| run.id != first.id));
-        let open_until = origin
-            .run
-            .map_or(origin.at, |run| run.finished_at.unwrap_or(Timestamp::MAX_UTC));
-        Ok(Replay::new(rules, past, Accounts::of(later), open_until))
+        let replay = Replay::new(rules, past, Accounts::of(later), pending_from);
+        Ok(match origin.run {
+            Some(run) => replay.begin_with(run),
+            None => replay,
+        })
     }
 
     /// What happened after the origin and up to `until`, in order.

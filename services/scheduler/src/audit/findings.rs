@@ -61,6 +61,10 @@ impl Findings {
         self.due += 1;
         self.matched += 1;
         self.bounded += u64::from(due.bounds.is_some());
+        if run.missed.is_some_and(|missed| missed.first != due.planned) {
+            // A window has the cause of its first time.
+            return;
+        }
         let fits = due.bounds.is_some() || run.cause == due.cause;
         if !fits {
             let detail = format!(

@@ -23,15 +23,6 @@ pub enum Event<'a> {
     Started(&'a Run),
 }
 
-/// Where the final stretch stops: what has not been recorded yet because it is about to be.
-#[derive(Debug, Clone, Copy)]
-pub struct Horizon {
-    /// Nothing later is looked at.
-    pub until: Timestamp,
-    /// What comes due from here on may not have been recorded yet.
-    pub pending_from: Timestamp,
-}
-
 /// The replay of one endpoint.
 pub struct Replay<'a> {
     rules: Rules,
@@ -39,6 +30,8 @@ pub struct Replay<'a> {
     accounts: Accounts<'a>,
     /// Until when something that came due waits or runs, as far as rows tell.
     open_until: Timestamp,
+    /// What comes due from here on may not have been recorded yet.
+    pending_from: Timestamp,
     deleted: bool,
 }
 
@@ -62,14 +55,22 @@ impl Event<'_> {
 }
 
 impl<'a> Replay<'a> {
-    pub fn new(rules: Rules, past: Past, accounts: Accounts<'a>, open_until: Timestamp) -> Self {
+    /// `pending_from` is when what runs or waits now came due: what passes meanwhile is recorded when that is over.
+    pub fn new(rules: Rules, past: Past, accounts: Accounts<'a>, pending_from: Timestamp) -> Self {
         Self {
             rules,
             past,
             accounts,
-            open_until,
+            open_until: Timestamp::MIN_UTC,
+            pending_from,
             deleted: false,
         }
+    }
+
+    /// Begins with a run that came due before.
+    pub fn begin_with(mut self, run: &Run) -> Self {
+        self.open_until = run.finished_at.unwrap_or(Timestamp::MAX_UTC);
+        self
     }
 
     /// Lives through one event.
@@ -109,16 +110,9 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Lets the rest of the time pass. What may not have been recorded yet ends it.
-    pub fn finish(mut self, horizon: Horizon, findings: &mut Findings) -> Accounts<'a> {
-        while let Some(due) = self.next(horizon.until) {
-            if !self.account(&due, findings) {
-                if due.at >= horizon.pending_from {
-                    break;
-                }
-                self.miss(&due, findings);
-            }
-        }
+    /// Lets the rest of the time pass.
+    pub fn finish(mut self, until: Timestamp, findings: &mut Findings) -> Accounts<'a> {
+        self.advance(until, findings);
         self.accounts
     }
 
@@ -127,11 +121,17 @@ impl<'a> Replay<'a> {
         self.rules.next(&self.past).filter(|due| alive && due.at <= until)
     }
 
+    /// Accounts for what has come due by `now`. What may not have been recorded yet ends it.
     fn advance(&mut self, now: Timestamp, findings: &mut Findings) {
         while let Some(due) = self.next(now) {
-            if !self.account(&due, findings) {
-                self.miss(&due, findings);
+            if self.account(&due, findings) {
+                continue;
             }
+            if due.at >= self.pending_from {
+                return;
+            }
+            self.pass(due.planned, due.at);
+            findings.missed(&due);
         }
     }
 
@@ -148,11 +148,6 @@ impl<'a> Replay<'a> {
         self.accept(run, reached, reached);
         findings.matched(due, run);
         true
-    }
-
-    fn miss(&mut self, due: &Due, findings: &mut Findings) {
-        self.pass(due.planned, due.at);
-        findings.missed(due);
     }
 
     fn accept(&mut self, run: &Run, planned: Timestamp, at: Timestamp) {

@@ -19,6 +19,8 @@ use croner::{
 
 /// Backoff: at most so many doublings, and at most an hour unless the interval is longer.
 const DOUBLINGS: u32 = 5;
+/// None, or up to `DOUBLINGS`.
+const BACKOFFS: usize = 6;
 const BACKOFF_CAP: Duration = Duration::from_secs(3_600);
 /// A hint slows an interval down to at most so many times its length, unless `max_interval` says otherwise.
 const SLOWDOWN: u32 = 4;
@@ -64,12 +66,12 @@ pub struct Due {
     pub bounds: Option<Bounds>,
 }
 
-/// Times after `after` up to `until`; with `step`, only whole numbers of steps after `after`.
+/// Times after `after` up to `until`; with `steps`, only those a whole number of one of the steps after `after`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     pub after: Timestamp,
     pub until: Timestamp,
-    pub step: Option<Duration>,
+    pub steps: Option<[Duration; BACKOFFS]>,
 }
 
 impl Bounds {
@@ -79,7 +81,7 @@ impl Bounds {
             Some(gap) => u128::from(gap.unsigned_abs()).is_multiple_of(step.as_micros().max(1)),
             None => false,
         };
-        within && self.step.is_none_or(whole)
+        within && self.steps.is_none_or(|steps| steps.into_iter().any(whole))
     }
 }
 
@@ -238,16 +240,18 @@ impl Rules {
             return Some(Bounds {
                 after: past.anchor,
                 until,
-                step: None,
+                steps: None,
             });
         }
         let Rhythm::Every(interval) = self.rhythm else {
             return None;
         };
+        let steps = [0, 1, 2, 3, 4, DOUBLINGS].map(|failures| self.backed_off(interval, failures));
+        let [.., longest] = steps;
         (!past.failures_known).then(|| Bounds {
             after: past.anchor,
-            until: after(past.cursor.max(due.planned), self.backed_off(interval, DOUBLINGS)),
-            step: Some(interval),
+            until: after(past.cursor.max(due.planned), longest),
+            steps: Some(steps),
         })
     }
 }
