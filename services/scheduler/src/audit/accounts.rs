@@ -126,7 +126,7 @@ impl<'a> Accounts<'a> {
 }
 
 /// False for runs that are no cadence, and for plans that were cancelled before their time came.
-fn stands_for_a_time(run: &Run) -> bool {
+pub fn stands_for_a_time(run: &Run) -> bool {
     let never_due = run.status == RunStatus::Cancelled
         && run.started_at.is_none()
         && run.finished_at.is_some_and(|finished| run.due_at > finished);

@@ -14,13 +14,14 @@ use baton_domain::{
     job::JobStatus,
     limits::PlanLimits,
     ports::Store,
+    run::Cause,
     schedule::{FinishedRun, HintDraft},
     services::{Claim, EndpointDraft, Idempotency, Queue as _, RunRequest, Services, StoreQueue},
     time::{Clock as _, Timestamp, after},
 };
 use chrono::{TimeZone as _, Utc};
 
-use super::{Question, Report, audit};
+use super::{Ledger, Question, Report, accounts::stands_for_a_time, audit};
 
 const LEASE: Duration = Duration::from_secs(15);
 
@@ -38,6 +39,8 @@ struct Life {
     clock: Arc<TestClock>,
     dice: SeededChance,
     user: UserId,
+    /// Half of the lives have none, so that every time can be checked exactly.
+    without_hints: bool,
     job: JobId,
     endpoints: Vec<EndpointId>,
     flights: Vec<Flight>,
@@ -45,6 +48,15 @@ struct Life {
 
 fn start() -> Timestamp {
     Utc.timestamp_opt(1_800_000_000, 0).single().expect("a time")
+}
+
+fn question(from: Timestamp, to: Timestamp) -> Question {
+    Question {
+        from,
+        to,
+        user: None,
+        epsilon: Duration::from_secs(1),
+    }
 }
 
 fn once() -> Idempotency {
@@ -74,6 +86,7 @@ impl Life {
             clock,
             dice: SeededChance::new(seed),
             user,
+            without_hints: seed.is_multiple_of(2),
             job,
             endpoints: Vec::new(),
             flights: Vec::new(),
@@ -192,7 +205,8 @@ impl Life {
         let id = self.endpoints[usize::try_from(self.below(4)).expect("small")];
         let (services, user) = (&self.services, &self.user);
         let ttl = Some(self.seconds(1, 200));
-        match self.below(13) {
+        let what = self.below(13);
+        match if self.without_hints { what.max(5) } else { what } {
             0 | 1 => {
                 let gap = Instruction::Interval(self.seconds(1, 90));
                 services.apply_hint(user, id, gap, ttl, "").await.ok();
@@ -270,13 +284,7 @@ impl Life {
     }
 
     async fn audit(&self, from: Timestamp, to: Timestamp) -> Report {
-        let question = Question {
-            from,
-            to,
-            user: None,
-            epsilon: Duration::from_secs(1),
-        };
-        audit(self.store.as_ref(), &question)
+        audit(self.store.as_ref(), &question(from, to))
             .await
             .expect("the record can be read")
     }
@@ -340,4 +348,38 @@ async fn random_lives_are_audited_clean() {
     }
     assert!(due > 20_000, "only {due} were due");
     assert!(bounded * 2 < due, "{bounded} of {due} were not checked exactly");
+}
+
+#[tokio::test]
+async fn whatever_row_is_taken_out_of_a_life_is_missed() {
+    let (mut removed, mut shots) = (0, 0);
+    for seed in 1_000..1_030 {
+        let mut life = Life::begin(seed).await;
+        let end = after(start(), Duration::from_secs(15 * 60));
+        life.live_until(end).await;
+        let asked = question(start(), end);
+        for id in life.endpoints.clone() {
+            let whole = Ledger::read(life.store.as_ref(), id, &asked).await.expect("reads");
+            let exact = whole.check(&asked).expect("good terms").bounded == 0;
+            let pending_from = whole.busy_since().unwrap_or(end);
+            for place in 0..whole.runs.len() {
+                let run = &whole.runs[place];
+                let cadence = exact && stands_for_a_time(run) && run.planned_at < pending_from;
+                let shot = run.cause == Cause::HintOneShot && run.started_at.is_some();
+                if !run.status.is_terminal() || !(cadence || shot) {
+                    continue;
+                }
+                let mut damaged = Ledger::read(life.store.as_ref(), id, &asked).await.expect("reads");
+                let gone = damaged.runs.remove(place);
+                let findings = damaged.check(&asked).expect("good terms").list;
+                assert!(!findings.is_empty(), "seed {seed}: nobody misses {gone:?}");
+                removed += u32::from(cadence);
+                shots += u32::from(shot);
+            }
+        }
+    }
+    assert!(
+        removed > 500 && shots > 20,
+        "only {removed} rows and {shots} one-shots were removed"
+    );
 }
