@@ -7,7 +7,10 @@
 use sea_orm_migration::{
     SchemaManager,
     prelude::{DbErr, MigrationTrait, MigratorTrait, async_trait},
-    sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement},
+    sea_orm::{
+        ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, Statement,
+        TransactionTrait as _,
+    },
 };
 
 mod columns;
@@ -17,6 +20,8 @@ mod m0003_runs;
 mod m0004_flash_sales;
 mod m0005_plans;
 mod m0006_records;
+mod m0007_history_partitions;
+mod m0008_lanes;
 mod m0009_ledger;
 
 /// Every step, oldest first.
@@ -32,6 +37,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_flash_sales::Migration),
             Box::new(m0005_plans::Migration),
             Box::new(m0006_records::Migration),
+            Box::new(m0007_history_partitions::Migration),
+            Box::new(m0008_lanes::Migration),
             Box::new(m0009_ledger::Migration),
         ]
     }
@@ -72,9 +79,25 @@ pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr>
     })
 }
 
-/// Applies what is pending.
+/// Applies what is pending. On PostgreSQL one program at a time: others wait and then find nothing to do.
 pub async fn migrate_up(db: &DatabaseConnection) -> Result<(), DbErr> {
-    Migrator::up(db, None).await
+    let turn = take_turn(db).await?;
+    Migrator::up(db, None).await?;
+    match turn {
+        Some(turn) => turn.commit().await,
+        None => Ok(()),
+    }
+}
+
+/// On PostgreSQL a transaction of its own that holds the lock of all who migrate this database, until it ends.
+async fn take_turn(db: &DatabaseConnection) -> Result<Option<DatabaseTransaction>, DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(None);
+    }
+    let turn = db.begin().await?;
+    turn.execute_unprepared("SELECT pg_advisory_xact_lock(hashtext('baton-migrations'))")
+        .await?;
+    Ok(Some(turn))
 }
 
 /// Takes back the last `steps` steps with all their data, or every step.

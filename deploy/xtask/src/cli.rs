@@ -40,6 +40,15 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Real schedulers on a PostgreSQL of their own while something goes wrong: processes killed, the database away, …
+    Faults {
+        /// `all`, `quick`, or names of faults
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// One JSON line a fault
+        #[arg(long)]
+        json: bool,
+    },
     /// A round trip with grpcurl against a scheduler on a temporary SQLite file
     GrpcurlCheck,
 }

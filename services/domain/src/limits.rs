@@ -46,6 +46,12 @@ pub const HINT_TTL_MAX: Duration = DAY;
 pub const PAUSE_MAX: Duration = INTERVAL_MAX;
 pub const SUBMIT_AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+pub const RETENTION_DEFAULT: Duration = DAY.saturating_mul(30);
+pub const RETENTION_MIN: Duration = DAY;
+pub const RETENTION_MAX: Duration = DAY.saturating_mul(3_650);
+/// How long a request id is known at least.
+pub const REQUEST_KEYS_KEPT: Duration = DAY.saturating_mul(2);
+
 pub const ENDPOINTS_PER_JOB: usize = 500;
 pub const SIGNALS: usize = 64;
 pub const SIGNAL_NAME_CHARS: usize = 64;

@@ -100,12 +100,25 @@ pub trait Store: Send + Sync + 'static {
     fn wakes(&self, topic: Topic) -> BoxStream<'static, ()>;
     /// Succeeds when the store can serve.
     async fn check(&self) -> StoreResult<()>;
+    /// Where the history stands in pieces: makes those of the days to come and drops those that end before `kept_from`.
+    /// Elsewhere it does nothing. Others who are at it are left alone. Returns how many pieces were dropped.
+    async fn arrange_history(&self, kept_from: Timestamp) -> StoreResult<u64>;
 }
 
 /// A unit of work.
 #[async_trait]
 pub trait Tx:
-    JobsRepo + EndpointsRepo + RunsRepo + QueueRepo + FlashSalesRepo + PlansRepo + RequestsRepo + LedgerRepo + Send + Sync
+    JobsRepo
+    + EndpointsRepo
+    + RunsRepo
+    + QueueRepo
+    + FlashSalesRepo
+    + PlansRepo
+    + RequestsRepo
+    + RetentionRepo
+    + LedgerRepo
+    + Send
+    + Sync
 {
     /// The store's time when the transaction began.
     fn now(&self) -> Timestamp;
@@ -169,8 +182,9 @@ pub trait RunsRepo {
 pub trait QueueRepo {
     /// Adds waiting rows (manual runs and steps).
     async fn enqueue(&mut self, rows: &[LiveRun]) -> StoreResult<()>;
-    /// Up to `limit` rows that are due and whose endpoint is free, earliest due first, at most one an endpoint, a due
-    /// cadence row before the endpoint's other rows. Rows that another transaction has locked are left out.
+    /// Up to `limit` rows that are due and whose endpoint is free, at most one an endpoint, a due cadence row before the
+    /// endpoint's other rows. Every lane has the same share: first the earliest of each, then the second of each, and so
+    /// on; what one lane leaves goes to the others. Rows that another transaction has locked are left out.
     async fn due_runs(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>>;
     /// Up to `limit` running rows whose lease has run out.
     async fn expired_leases(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>>;
@@ -273,4 +287,62 @@ pub trait RequestsRepo {
     /// Stores the key for `resource_id`, or returns what is stored under it. A second transaction with the same key
     /// waits for the first, or fails with a conflict.
     async fn claim_request(&mut self, key: &RequestKey, resource_id: Uuid) -> StoreResult<Option<StoredRequest>>;
+}
+
+/// What is kept, by its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Runs by planned time; plans, flash sales and schedules by when they ended or changed.
+    pub records_from: Timestamp,
+    /// Request keys by when they were stored.
+    pub request_keys_from: Timestamp,
+}
+
+/// How many rows were removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    pub runs: u64,
+    pub attempts: u64,
+    pub plans: u64,
+    pub schedule_changes: u64,
+    pub signal_changes: u64,
+    pub request_keys: u64,
+}
+
+impl Pruned {
+    /// Every table with its count.
+    pub fn counts(&self) -> [(&'static str, u64); 6] {
+        [
+            ("runs", self.runs),
+            ("attempts", self.attempts),
+            ("plans", self.plans),
+            ("schedule-changes", self.schedule_changes),
+            ("signal-changes", self.signal_changes),
+            ("request-keys", self.request_keys),
+        ]
+    }
+
+    pub fn total(&self) -> u64 {
+        self.counts().iter().map(|(_, count)| count).sum()
+    }
+}
+
+impl std::ops::AddAssign for Pruned {
+    fn add_assign(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.attempts += other.attempts;
+        self.plans += other.plans;
+        self.schedule_changes += other.schedule_changes;
+        self.signal_changes += other.signal_changes;
+        self.request_keys += other.request_keys;
+    }
+}
+
+/// The end of what has been kept long enough.
+#[async_trait]
+pub trait RetentionRepo {
+    /// Removes up to `limit` rows of each table that are older than what is kept: finished runs, attempts of runs that are
+    /// not live, plans that are over and that no job stands on, signal changes of sales that are over, request keys, and
+    /// schedule changes but the last before the limit of each endpoint, which still says what applies.
+    async fn prune(&mut self, kept: &Kept, limit: usize) -> StoreResult<Pruned>;
 }

@@ -233,3 +233,17 @@ impl LiveRun {
         }
     }
 }
+
+/// How many lanes the queue has. A claim gives each of them a share.
+pub const LANES: u8 = 64;
+
+/// A user's lane: FNV-1a over the name, which is stable across builds and machines.
+pub fn lane_of(user: &UserId) -> u8 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let hash = user
+        .0
+        .bytes()
+        .fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+    u8::try_from(hash % u64::from(LANES)).expect("what is left is below LANES")
+}

@@ -12,6 +12,7 @@ mod ledger;
 mod outcomes;
 mod plans;
 mod queue;
+mod retention;
 mod runs;
 mod sales;
 mod verdicts;

@@ -3,9 +3,11 @@
 //! The binaries hand these to everything that needs them. No other code in the workspace asks the operating system for
 //! the time of day or for random bits.
 
+use std::time::Duration;
+
 use baton_domain::{
     ids::Chance,
-    time::{Clock, Timestamp, truncate},
+    time::{Clock, Timestamp, after, truncate},
 };
 use chrono::Utc;
 
@@ -20,6 +22,17 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> Timestamp {
         truncate(Utc::now())
+    }
+}
+
+/// The operating system's clock as one that is set wrong would tell it: ahead by this much. For tests of what a wrong
+/// clock may not do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ShiftedClock(pub Duration);
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        after(SystemClock.now(), self.0)
     }
 }
 

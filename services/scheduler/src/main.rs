@@ -5,6 +5,7 @@
 
 mod audit;
 mod reading;
+mod retention;
 mod serve;
 mod settings;
 mod why;

@@ -12,20 +12,20 @@ use baton_domain::{
 };
 use baton_engine::{Engine, EngineConfig};
 use baton_runtime::{
-    clock::{SystemChance, SystemClock},
+    clock::{ShiftedClock, SystemChance},
     grpc_trace::GrpcServerTrace,
     lifecycle::Lifecycle,
 };
 use baton_store::{Opened, Options};
 use tokio::net::TcpListener;
 
-use crate::settings::Settings;
+use crate::{retention::Retention, settings::Settings};
 
 /// Serves until a signal, then drains: health says NOT_SERVING first, calls in the air may land.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::with_signals()?;
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
-    let options = Options::new(Arc::new(SystemClock), Arc::clone(&chance));
+    let options = Options::new(Arc::new(ShiftedClock(settings.clock_offset)), Arc::clone(&chance));
     let opened = baton_store::open(&settings.database_url, &options).await;
     let Opened {
         store,
@@ -36,6 +36,11 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
     let services = Services::new(Arc::clone(&store), Arc::clone(&chance), settings.limits);
+    let retention = Retention {
+        services: services.clone(),
+        chance: Arc::clone(&chance),
+        keep: settings.retention,
+    };
     let server = Server::new(services, baton_api::Options::default())?.layer(GrpcServerTrace);
     let engine = engine(&settings, queue, chance.as_ref())?;
 
@@ -49,6 +54,11 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let (wakes, stop) = (store.wakes(Topic::Queue), lifecycle.soft_stop());
     lifecycle.spawn("engine", async move {
         engine.run(wakes, stop).await;
+        anyhow::Ok(())
+    });
+    let stop = lifecycle.soft_stop();
+    lifecycle.spawn("retention", async move {
+        retention.run(stop).await;
         anyhow::Ok(())
     });
     lifecycle.spawn("api", server.serve(listener, lifecycle.soft_stop()));

@@ -50,6 +50,10 @@ pub struct ServeArgs {
     #[arg(long, env = "BATON_POLL", default_value = "5s", value_name = "DURATION")]
     poll: String,
 
+    /// How long finished runs, plans and changes of schedules are kept: 1 day to 3650 days.
+    #[arg(long, env = "BATON_RETENTION", default_value = "30d", value_name = "DURATION")]
+    retention: String,
+
     /// How long running calls may take to end after a signal to stop.
     #[arg(long, env = "BATON_GRACE", default_value = "30s", value_name = "DURATION")]
     grace: String,
@@ -61,6 +65,10 @@ pub struct ServeArgs {
     /// For demonstrations: divides every bound that planners are held to, and has them scale what a model sees.
     #[arg(long, env = "BATON_TIME_COMPRESSION", default_value = "1", value_name = "FACTOR")]
     time_compression: String,
+
+    /// For tests: this process's own clock is ahead by so much.
+    #[arg(long, default_value = "0s", value_name = "DURATION", hide = true)]
+    test_clock_offset: String,
 
     #[command(flatten)]
     telemetry: TelemetryArgs,
@@ -75,8 +83,10 @@ pub struct Settings {
     pub concurrency: usize,
     pub lease: Duration,
     pub poll: Duration,
+    pub retention: Duration,
     pub grace: Duration,
     pub limits: PlanLimits,
+    pub clock_offset: Duration,
     pub telemetry: TelemetryConfig,
 }
 
@@ -97,6 +107,10 @@ impl Settings {
             "--poll",
             within(&args.poll, Duration::from_millis(10), Duration::from_secs(60)),
         );
+        let retention = errors.check(
+            "--retention",
+            within(&args.retention, limits::RETENTION_MIN, limits::RETENTION_MAX),
+        );
         let grace = errors.check(
             "--grace",
             within(&args.grace, Duration::ZERO, Duration::from_secs(3_600)),
@@ -104,6 +118,7 @@ impl Settings {
         let bounds = (Duration::from_secs(1), Duration::from_secs(3_600));
         let planner_lease = errors.check("--planner-lease", within(&args.planner_lease, bounds.0, bounds.1));
         let factor = errors.check("--time-compression", compression(&args.time_compression));
+        let clock_offset = errors.check("--test-clock-offset", parse_duration(&args.test_clock_offset));
         let telemetry = args
             .telemetry
             .to_config("baton-scheduler", env!("CARGO_PKG_VERSION"), &mut errors);
@@ -116,11 +131,13 @@ impl Settings {
             concurrency: concurrency.expect(judged),
             lease: lease.expect(judged),
             poll: poll.expect(judged),
+            retention: retention.expect(judged),
             grace: grace.expect(judged),
             limits: PlanLimits {
                 lease: planner_lease.expect(judged),
                 ..PlanLimits::compressed(factor.expect(judged))
             },
+            clock_offset: clock_offset.expect(judged),
             telemetry,
         })
     }
@@ -204,6 +221,7 @@ mod tests {
             "--concurrency=0",
             "--lease=1s",
             "--poll=now",
+            "--retention=1h",
             "--planner-lease=1d",
             "--time-compression=0.5",
             "--log-format=xml",
@@ -220,6 +238,7 @@ mod tests {
             "--concurrency",
             "--lease",
             "--poll",
+            "--retention",
             "--planner-lease",
             "--time-compression",
             "--log-format",

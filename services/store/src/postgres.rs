@@ -2,10 +2,11 @@
 //!
 //! SeaORM serves the control plane and all reads; tokio-postgres serves what only it does well. A transaction never
 //! spans both. Read [`tls`] and [`pool`] for how the second driver connects, [`listen`] for wakes from other processes,
-//! [`claim`] and [`queue`] for the hot path.
+//! [`claim`] and [`queue`] for the hot path, [`partitions`] for the history.
 
 pub mod claim;
 pub mod listen;
+pub mod partitions;
 pub mod pool;
 pub mod queue;
 pub mod tls;

@@ -10,6 +10,7 @@ mod ledger;
 mod plans;
 mod queue;
 mod requests;
+mod retention;
 mod runs;
 mod sales;
 mod schedules;

@@ -16,7 +16,7 @@ use sea_orm::{
     IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
 
-use crate::{error::store_error, tx::SqlTx, wakes::Wakes};
+use crate::{error::store_error, postgres::partitions, tx::SqlTx, wakes::Wakes};
 
 /// Whose clock decides what is due.
 #[derive(Clone)]
@@ -112,5 +112,13 @@ impl Store for SqlStore {
             .await
             .map(drop)
             .map_err(store_error)
+    }
+
+    async fn arrange_history(&self, kept_from: Timestamp) -> StoreResult<u64> {
+        if !self.is_postgres() {
+            return Ok(0);
+        }
+        let now = self.read().await?.now();
+        partitions::arrange(&self.writer, now, kept_from).await
     }
 }

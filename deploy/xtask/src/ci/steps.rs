@@ -6,7 +6,7 @@ use super::{Step, crate_graph, demo_check, readme};
 use crate::processes::Processes;
 use crate::tools::CARGO_DENY;
 use crate::workspace::Workspace;
-use crate::{grpcurl_check, test};
+use crate::{faults, grpcurl_check, test};
 
 pub const STEPS: &[Step] = &[
     Step {
@@ -44,6 +44,10 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "demo: no recovery",
         check: demo_check::no_recovery,
+    },
+    Step {
+        name: "faults: short ones",
+        check: faults::quick,
     },
     Step {
         name: "grpcurl",

@@ -1,5 +1,6 @@
 //! The running server: created in a temporary directory, reachable on a free loopback port, gone with this value.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -41,7 +42,9 @@ listen_addresses = '127.0.0.1'
 pub struct Cluster {
     port: u16,
     version: String,
-    #[cfg_attr(not(test), expect(dead_code, reason = "held for its Drop"))]
+    pg_ctl: PathBuf,
+    account: Account,
+    /// Also held for its Drop.
     warden: Warden,
 }
 
@@ -64,8 +67,22 @@ impl Cluster {
         Ok(Self {
             port,
             version: version.trim().to_owned(),
+            pg_ctl: binaries.program("pg_ctl"),
+            account,
             warden,
         })
+    }
+
+    /// The arguments that let `baton-faults` stop and start this server.
+    pub fn control(&self) -> Vec<OsString> {
+        let data = self.warden.directory().join("data");
+        let mut arguments: Vec<OsString> = vec!["--server".into(), self.url().into()];
+        arguments.extend(["--pg-ctl".into(), self.pg_ctl.clone().into_os_string()]);
+        arguments.extend(["--pg-data".into(), data.into_os_string()]);
+        if let Account::Other { user, group } = self.account {
+            arguments.extend(["--pg-account".into(), format!("{user}:{group}").into()]);
+        }
+        arguments
     }
 
     /// Of the superuser, who may create databases, to the database that is always there.

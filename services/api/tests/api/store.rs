@@ -10,6 +10,7 @@ use baton_domain::{
     error::StoreError,
     fixtures::MemoryStore,
     ports::{Store, StoreResult, Topic, Tx},
+    time::Timestamp,
 };
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
@@ -101,5 +102,10 @@ impl Store for MoodyStore {
             _ => self.in_the_mood().await?,
         }
         self.inner.check().await
+    }
+
+    async fn arrange_history(&self, kept_from: Timestamp) -> StoreResult<u64> {
+        self.in_the_mood().await?;
+        self.inner.arrange_history(kept_from).await
     }
 }

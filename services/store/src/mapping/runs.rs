@@ -4,15 +4,12 @@ use baton_domain::{
     error::StoreError,
     ids::{EndpointId, HintId, JobId, PlanId, RunId, UserId},
     ports::StoreResult,
-    run::{Cause, ClampedFrom, LiveRun, Missed, Run, RunStatus, Slot, Source},
+    run::{Cause, ClampedFrom, LiveRun, Missed, Run, RunStatus, Slot, Source, lane_of},
     time::Timestamp,
 };
 
 use super::{broken, duration, duration_opt, micros_opt, number, word};
 use crate::entity::{live_run, run_attempt, run_history};
-
-/// How many lanes the queue has.
-const LANES: u64 = 64;
 
 /// Builds a row of one of the three tables: the columns named, and those of the run.
 macro_rules! run_row {
@@ -88,7 +85,7 @@ pub fn live_row(live: &LiveRun) -> live_run::Model {
     run_row!(live_run, live.run, {
         id: live.run.id.0,
         slot: live.slot.as_str().to_owned(),
-        lane: lane(&live.run.user_id),
+        lane: i16::from(lane_of(&live.run.user_id)),
         fence: live.fence,
         losses: i64::from(live.losses),
         lease_owner: live.lease_owner.clone(),
@@ -127,17 +124,6 @@ pub fn attempt_row(run: &Run) -> run_attempt::Model {
 
 pub fn attempt_of(row: run_attempt::Model) -> StoreResult<Run> {
     Ok(run_from!(row.run_id, row))
-}
-
-/// A user's lane of the queue: FNV-1a over the name, which is stable across builds and machines.
-fn lane(user: &UserId) -> i16 {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let hash = user
-        .0
-        .bytes()
-        .fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-    i16::try_from(hash % LANES).expect("LANES fits an i16")
 }
 
 fn clamped_interval(from: ClampedFrom) -> Option<std::time::Duration> {

@@ -15,32 +15,62 @@ use crate::{
 };
 
 /// Locks up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and whose endpoint is free or
-/// kept by the row itself. Returns their ids, earliest due first, each with that time.
+/// kept by the row itself. Returns their ids, each with that time and whether a lane had more than its share.
+///
+/// Each lane in which something is due has a share: $3 rows, or, when that is NULL, twice its part of $2. The first of
+/// every lane goes before the second of any, so that nobody waits behind all that another user has due. Two claimers that
+/// look at the same moment choose alike and pass over what the other has locked: hence the room for twice as many.
 ///
 /// At most one row an endpoint: the one that no better one stands before, a due cadence row being the best. The endpoint
 /// is locked before the row, as everybody does, and what others have locked is left out.
 pub const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
     SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now
+), lanes AS MATERIALIZED (
+    SELECT every.lane
+      FROM (SELECT number::smallint AS lane FROM GENERATE_SERIES(0, 63) AS number) every
+     WHERE EXISTS (SELECT 1
+                     FROM live_runs r
+                    WHERE r.lane = every.lane
+                      AND r.status = 'planned'
+                      AND r.due_at <= (SELECT now FROM clock))
+), share AS MATERIALIZED (
+    SELECT COALESCE($3::bigint, (2 * $2::bigint + COUNT(*) - 1) / GREATEST(COUNT(*), 1)) AS rows
+      FROM lanes
+), ranked AS MATERIALIZED (
+    SELECT c.id, c.due_at, c.rank
+      FROM lanes
+     CROSS JOIN LATERAL (
+        SELECT r.id, r.due_at, ROW_NUMBER() OVER (ORDER BY r.due_at, r.id) AS rank
+          FROM live_runs r
+          JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
+         WHERE r.lane = lanes.lane
+           AND r.status = 'planned'
+           AND r.due_at <= (SELECT now FROM clock)
+           AND (s.busy_run_id = r.id
+                OR (s.busy_run_id IS NULL
+                    AND NOT EXISTS (
+                        SELECT 1
+                          FROM live_runs b
+                         WHERE b.endpoint_id = r.endpoint_id
+                           AND b.status = 'planned'
+                           AND b.due_at <= (SELECT now FROM clock)
+                           AND (CASE WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval')
+                                     THEN 0 ELSE 1 END, b.due_at, b.id)
+                             < (CASE WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
+                                     THEN 0 ELSE 1 END, r.due_at, r.id))))
+         ORDER BY r.due_at, r.id
+         LIMIT (SELECT rows FROM share)) c
 )
-SELECT r.id, (SELECT now FROM clock) AS now
-  FROM live_runs r
+SELECT r.id,
+       (SELECT now FROM clock) AS now,
+       (SELECT MAX(rank) FROM ranked) >= (SELECT rows FROM share) AS cut
+  FROM ranked c
+  JOIN live_runs r ON r.id = c.id
   JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
  WHERE r.status = 'planned'
-   AND r.due_at <= (SELECT now FROM clock)
-   AND (s.busy_run_id = r.id
-        OR (s.busy_run_id IS NULL
-            AND NOT EXISTS (
-                SELECT 1
-                  FROM live_runs b
-                 WHERE b.endpoint_id = r.endpoint_id
-                   AND b.status = 'planned'
-                   AND b.due_at <= (SELECT now FROM clock)
-                   AND (CASE WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval')
-                             THEN 0 ELSE 1 END, b.due_at, b.id)
-                     < (CASE WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
-                             THEN 0 ELSE 1 END, r.due_at, r.id))))
- ORDER BY r.due_at, r.id
+   AND (s.busy_run_id IS NULL OR s.busy_run_id = r.id)
+ ORDER BY c.rank, c.due_at, c.id
  LIMIT $2
    FOR UPDATE OF s, r SKIP LOCKED";
 

@@ -14,6 +14,7 @@ use baton_domain::{
     time::{Timestamp, micros, truncate},
 };
 use deadpool_postgres::{Object, Pool, Transaction};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::claim::{CLAIM, LOCK_DUE, NEXT_DUE, claimed_of};
@@ -80,18 +81,27 @@ struct Due {
     now: Option<Timestamp>,
 }
 
+/// Few lanes may have what others could take: then once more, with room for all of it in any of them.
 async fn lock_due(tx: &Transaction<'_>, limit: usize, now: Option<Timestamp>) -> StoreResult<Due> {
-    let read = async {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let looked = async {
         let statement = tx.prepare_cached(LOCK_DUE).await?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = tx.query(&statement, &[&now, &limit]).await?;
-        let ids = rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?;
+        let rows = tx.query(&statement, &[&now, &limit, &None::<i64>]).await?;
+        let Some(first) = rows.first() else { return Ok(rows) };
+        let full = i64::try_from(rows.len()).is_ok_and(|found| found >= limit);
+        if full || !first.try_get::<_, bool>("cut")? {
+            return Ok(rows);
+        }
+        let now: Timestamp = first.try_get("now")?;
+        tx.query(&statement, &[&Some(now), &limit, &Some(2 * limit)]).await
+    };
+    let due_of = |rows: Vec<Row>| {
         Ok(Due {
-            ids,
+            ids: rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?,
             now: rows.first().map(|row| row.try_get("now")).transpose()?,
         })
     };
-    read.await.map_err(|error| postgres_error(&error))
+    looked.await.and_then(due_of).map_err(|error| postgres_error(&error))
 }
 
 /// PostgreSQL multiplies intervals by floats; whole microseconds of any lease are exact in one.

@@ -12,6 +12,7 @@ use baton_domain::{
 use sea_orm::{
     ActiveValue::NotSet,
     ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+    Value,
     sea_query::{Expr, ExprTrait as _},
 };
 
@@ -23,13 +24,29 @@ use crate::{
     tx::SqlTx,
 };
 
-/// Rows of `live_runs` that may start at $1: due, and the endpoint free or kept by the row itself. At most one an
-/// endpoint: the row that no better one stands before, a due cadence row being the best. At most $2, earliest first.
+/// The lanes in which something is due at $1.
+const ACTIVE_LANES: &str = "
+    WITH RECURSIVE lanes (lane) AS (
+        SELECT 0
+        UNION ALL
+        SELECT lane + 1 FROM lanes WHERE lane < 63
+    )
+    SELECT CAST(lane AS BIGINT) AS lane
+      FROM lanes
+     WHERE EXISTS (SELECT 1
+                     FROM live_runs r
+                    WHERE r.lane = lanes.lane
+                      AND r.status = 'planned'
+                      AND r.due_at <= $1)";
+
+/// Rows of lane $3 that may start at $1: due, and the endpoint free or kept by the row itself. At most one an endpoint:
+/// the row that no better one stands before, a due cadence row being the best. At most $2, earliest first.
 const DUE: &str = "
     SELECT r.*
       FROM live_runs r
       JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
-     WHERE r.status = 'planned'
+     WHERE r.lane = $3
+       AND r.status = 'planned'
        AND r.due_at <= $1
        AND (s.busy_run_id = r.id
             OR (s.busy_run_id IS NULL
@@ -76,6 +93,11 @@ const NEXT_DUE: &str = "
              LIMIT 1) AS lease_until";
 
 #[derive(FromQueryResult)]
+struct Lane {
+    lane: i64,
+}
+
+#[derive(FromQueryResult)]
 struct NextDue {
     due_at: Option<Timestamp>,
     lease_until: Option<Timestamp>,
@@ -89,11 +111,21 @@ impl QueueRepo for SqlTx {
     }
 
     async fn due_runs(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>> {
-        self.take_rows(DUE, limit).await
+        let active: Vec<Lane> = self.rows(ACTIVE_LANES, vec![self.time().into()]).await?;
+        let share = first_share(limit, active.len());
+        let (rows, cut) = self.due_in_lanes(&active, share).await?;
+        // Few lanes had what others could take: once more, with room for all of it in any of them.
+        let rows = if cut && rows.len() < limit {
+            self.due_in_lanes(&active, 2 * limit).await?.0
+        } else {
+            rows
+        };
+        rows.into_iter().take(limit).map(live_of).collect()
     }
 
     async fn expired_leases(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>> {
-        self.take_rows(EXPIRED, limit).await
+        let found = self.take_rows(EXPIRED, limit, None).await?;
+        found.into_iter().map(live_of).collect()
     }
 
     async fn next_due(&mut self) -> StoreResult<Option<Timestamp>> {
@@ -177,15 +209,33 @@ impl QueueRepo for SqlTx {
 }
 
 impl SqlTx {
-    /// Rows that a query on (now, limit) over `r` and `s` finds, locked.
-    async fn take_rows(&self, sql: &str, limit: usize) -> StoreResult<Vec<LiveRun>> {
+    /// Up to `share` due rows of each lane, the first of each before the second of any; and whether a lane has its share.
+    async fn due_in_lanes(&self, lanes: &[Lane], share: usize) -> StoreResult<(Vec<live_run::Model>, bool)> {
+        let mut ranked: Vec<(usize, live_run::Model)> = Vec::new();
+        for Lane { lane } in lanes {
+            let rows = self.take_rows(DUE, share, Some(*lane)).await?;
+            ranked.extend(rows.into_iter().enumerate());
+        }
+        let cut = ranked.iter().any(|(rank, _)| rank + 1 == share);
+        ranked.sort_by_key(|(rank, row)| (*rank, row.due_at, row.id));
+        Ok((ranked.into_iter().map(|(_, row)| row).collect(), cut))
+    }
+
+    /// Rows that a query on (now, limit, lane) over `r` and `s` finds, locked.
+    async fn take_rows(&self, sql: &str, limit: usize, lane: Option<i64>) -> StoreResult<Vec<live_run::Model>> {
         let sql = if self.is_postgres() {
             format!("{sql}{SKIP_LOCKED}")
         } else {
             sql.to_owned()
         };
         let limit = i64::try_from(rows_of(Page::first(limit))).unwrap_or(i64::MAX);
-        let found: Vec<live_run::Model> = self.rows(sql, vec![self.time().into(), limit.into()]).await?;
-        found.into_iter().map(live_of).collect()
+        let mut values = vec![self.time().into(), limit.into()];
+        values.extend(lane.map(Value::from));
+        self.rows(sql, values).await
     }
+}
+
+/// What each of the active lanes may have at first: twice its part, so that one more look is seldom needed.
+fn first_share(limit: usize, lanes: usize) -> usize {
+    (2 * limit).div_ceil(lanes.max(1))
 }

@@ -2,6 +2,8 @@
 
 mod claims;
 mod databases;
+mod history;
+mod races;
 mod rows;
 mod schema;
 mod start;

@@ -1,0 +1,255 @@
+//! Races of a thousand rounds, with a barrier at each step: a hint against the end of a run, and two claimers against
+//! one endpoint. In memory, on SQLite and on PostgreSQL.
+
+use std::{sync::Arc, time::Duration};
+
+use baton_domain::{
+    call::CallOutcome,
+    fixtures::{MemoryStore, SeededChance, TestClock, contract::World},
+    hint::Instruction,
+    ids::{EndpointId, HintId},
+    ports::Store,
+    run::{Cause, RunStatus},
+    schedule::{FinishedRun, Settled},
+    services::{Claim, ClaimedRun, EndpointDraft, Idempotency, Queue, RunRequest, StoreQueue},
+    time::{Clock as _, Timestamp, after},
+};
+use tokio::sync::Barrier;
+
+use crate::databases::{OwnDatabase, postgres_queue, postgres_store, postgres_world, sqlite_world};
+
+const ROUNDS: usize = 1_000;
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+async fn endpoint(world: &World, interval: Option<Duration>) -> EndpointId {
+    let draft = EndpointDraft {
+        name: "contended".to_owned(),
+        method: "POST".to_owned(),
+        url: "http://shop.example/hook".to_owned(),
+        interval,
+        ..EndpointDraft::default()
+    };
+    let created = world.services.create_endpoint(&world.user, None, &draft, &once()).await;
+    created.expect("the endpoint is created").endpoint.id
+}
+
+fn once() -> Idempotency {
+    Idempotency {
+        method: "Test",
+        request_id: String::new(),
+        digest: String::new(),
+    }
+}
+
+async fn submit(world: &World, endpoint_id: EndpointId) {
+    let request = RunRequest {
+        endpoint_id,
+        planned_at: None,
+        trace_parent: None,
+    };
+    let submitted = world.services.submit_run(&world.user, request, &once()).await;
+    submitted.expect("the run is accepted");
+}
+
+async fn claim(queue: &dyn Queue, owner: &str) -> Vec<ClaimedRun> {
+    let claim = Claim {
+        owner: owner.to_owned(),
+        lease: 15 * SECOND,
+        limit: 10,
+    };
+    queue.claim_due(&claim).await.expect("the claim succeeds").runs
+}
+
+/// Reports a success under this fence.
+async fn finish(queue: &dyn Queue, claimed: &ClaimedRun, fence: i64) -> Settled {
+    let report = FinishedRun {
+        run_id: claimed.run.id,
+        endpoint_id: claimed.run.endpoint_id,
+        fence,
+        outcome: CallOutcome {
+            status_code: Some(200),
+            ..CallOutcome::default()
+        },
+    };
+    queue.finish_runs(&[report]).await.expect("the report is taken")[0]
+}
+
+/// One person, whose one-shot of now is written again and again.
+async fn hinter(world: Arc<World>, endpoint_id: EndpointId, barrier: Arc<Barrier>) -> Vec<HintId> {
+    let mut written = Vec::new();
+    for round in 0..ROUNDS {
+        barrier.wait().await;
+        let now: Timestamp = world.clock.now();
+        let reason = format!("round {round}");
+        let hint = Instruction::OneShot(now);
+        let ttl = Some(60 * SECOND);
+        let hinted = world
+            .services
+            .apply_hint(&world.user, endpoint_id, hint, ttl, &reason)
+            .await;
+        let schedule = hinted.expect("the hint is written");
+        written.extend(schedule.hints.iter().map(|hint| hint.id));
+        barrier.wait().await;
+        barrier.wait().await;
+    }
+    written
+}
+
+/// A hint that is written while a run ends: every one of them runs, once.
+async fn a_hint_against_a_finish(world: World) {
+    let world = Arc::new(world);
+    let endpoint_id = endpoint(&world, Some(HOUR)).await;
+    let barrier = Arc::new(Barrier::new(2));
+    let hints = tokio::spawn(hinter(Arc::clone(&world), endpoint_id, Arc::clone(&barrier)));
+    let mut used = Vec::new();
+    for round in 0..ROUNDS {
+        world.clock.set(after(
+            World::start(),
+            HOUR * (u32::try_from(round).expect("few rounds") + 1),
+        ));
+        let running = claim(world.queue.as_ref(), "engine").await;
+        let [running] = running.as_slice() else {
+            panic!("round {round}: {} runs were due", running.len());
+        };
+        barrier.wait().await;
+        assert_eq!(
+            finish(world.queue.as_ref(), running, running.fence).await,
+            Settled::Succeeded
+        );
+        barrier.wait().await;
+        // As far behind the run before as min_interval asks of a hinted time.
+        world.clock.advance(2 * SECOND);
+        let hinted = claim(world.queue.as_ref(), "engine").await;
+        let [hinted] = hinted.as_slice() else {
+            panic!(
+                "round {round}: the hint is lost or doubled: {} runs are due",
+                hinted.len()
+            );
+        };
+        assert_eq!(hinted.run.cause, Cause::HintOneShot, "round {round}");
+        used.extend(hinted.run.hint_id);
+        assert_eq!(
+            finish(world.queue.as_ref(), hinted, hinted.fence).await,
+            Settled::Succeeded
+        );
+        barrier.wait().await;
+    }
+    let written = hints.await.expect("the hinter does not panic");
+    assert_eq!(used.len(), ROUNDS, "each round's hint ran");
+    assert_eq!(used, written, "and was the one that was written");
+}
+
+/// Claims until told to stop; returns what it got, round by round.
+async fn claimer(queue: Arc<dyn Queue>, owner: &'static str, barrier: Arc<Barrier>) -> Vec<usize> {
+    let mut won = Vec::new();
+    for _ in 0..ROUNDS {
+        barrier.wait().await;
+        let claimed = claim(queue.as_ref(), owner).await;
+        barrier.wait().await;
+        for run in &claimed {
+            assert_eq!(
+                finish(queue.as_ref(), run, run.fence - 1).await,
+                Settled::Refused,
+                "an older fence"
+            );
+            assert_eq!(finish(queue.as_ref(), run, run.fence).await, Settled::Succeeded);
+            assert_eq!(
+                finish(queue.as_ref(), run, run.fence).await,
+                Settled::Refused,
+                "a second report"
+            );
+        }
+        won.push(claimed.len());
+        barrier.wait().await;
+    }
+    won
+}
+
+/// Two schedulers that claim at the same moment: one of them has the run.
+async fn two_claimers_against_one_endpoint(world: World, other: Arc<dyn Queue>) {
+    let endpoint_id = endpoint(&world, None).await;
+    let barrier = Arc::new(Barrier::new(3));
+    let left = tokio::spawn(claimer(Arc::clone(&world.queue), "left", Arc::clone(&barrier)));
+    let right = tokio::spawn(claimer(other, "right", Arc::clone(&barrier)));
+    for _ in 0..ROUNDS {
+        world.clock.advance(SECOND);
+        submit(&world, endpoint_id).await;
+        for _claimed_finished_counted in 0..3 {
+            barrier.wait().await;
+        }
+    }
+    let left = left.await.expect("the claimer does not panic");
+    let right = right.await.expect("the claimer does not panic");
+    for (round, (left, right)) in left.iter().zip(&right).enumerate() {
+        // Nobody passes it over for good: whoever finds it locked leaves it to the one that holds it.
+        assert_eq!(left + right, 1, "round {round}");
+    }
+    let filter = baton_domain::ports::RunFilter::of_user(world.user.clone());
+    let mut ended = 0;
+    let mut page = baton_domain::ports::Page::first(500);
+    loop {
+        let listing = world.services.list_runs(&filter, page).await.expect("runs are listed");
+        let Some(last) = listing.items.last() else { break };
+        page.after = Some(last.id.0);
+        ended += listing
+            .items
+            .iter()
+            .filter(|run| run.status == RunStatus::Succeeded)
+            .count();
+    }
+    assert_eq!(left.iter().sum::<usize>() + right.iter().sum::<usize>(), ended);
+    assert_eq!(ended, ROUNDS, "each run was claimed once and ended once");
+}
+
+fn memory_world() -> World {
+    let clock = Arc::new(TestClock::at(World::start()));
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
+    let queue = Arc::new(StoreQueue::new(Arc::clone(&store), Arc::new(SeededChance::new(1))));
+    World::new(store, queue, clock, ())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_against_a_finish_in_memory() {
+    a_hint_against_a_finish(memory_world()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_against_a_finish_on_sqlite() {
+    a_hint_against_a_finish(sqlite_world().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_against_a_finish_on_postgres() {
+    a_hint_against_a_finish(postgres_world().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_claimers_against_one_endpoint_in_memory() {
+    let world = memory_world();
+    let other = Arc::clone(&world.queue);
+    two_claimers_against_one_endpoint(world, other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_claimers_against_one_endpoint_on_sqlite() {
+    let world = sqlite_world().await;
+    let other = Arc::clone(&world.queue);
+    two_claimers_against_one_endpoint(world, other).await;
+}
+
+/// Two schedulers in all but their processes: nothing is shared but the database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_claimers_against_one_endpoint_on_postgres() {
+    let clock = Arc::new(TestClock::at(World::start()));
+    let database = OwnDatabase::migrated().await;
+    let [mine, other] = [
+        postgres_store(&database, &clock).await,
+        postgres_store(&database, &clock).await,
+    ]
+    .map(|store| Arc::new(store) as Arc<dyn Store>);
+    let queue: Arc<dyn Queue> = Arc::new(postgres_queue(&database, &clock, &mine));
+    let others: Arc<dyn Queue> = Arc::new(postgres_queue(&database, &clock, &other));
+    let world = World::new(mine, queue, clock, database);
+    two_claimers_against_one_endpoint(world, others).await;
+}
