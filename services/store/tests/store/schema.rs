@@ -132,7 +132,7 @@ async fn the_history_survives_its_partitions() {
     let whole = "SELECT relkind::text AS name FROM pg_class WHERE relname = 'run_history'";
     for kind in ["r", "p"] {
         match kind {
-            "r" => migrate_down(&db, Some(2)).await.unwrap(),
+            "r" => migrate_down(&db, Some(3)).await.unwrap(),
             _ => migrate_up(&db).await.unwrap(),
         }
         assert_eq!(names(&db, whole).await, [kind]);
