@@ -32,7 +32,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves the gRPC API and runs what is due until it is stopped.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Checks that every cadence time that came due is accounted for; exit code 1 when something is found.
     Audit(AuditArgs),
     /// Says what became of one time of one endpoint.
