@@ -23,6 +23,7 @@ mod m0006_records;
 mod m0007_history_partitions;
 mod m0008_due_order;
 mod m0009_lanes;
+mod m0010_ledger;
 
 /// Every step, oldest first.
 pub struct Migrator;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_history_partitions::Migration),
             Box::new(m0008_due_order::Migration),
             Box::new(m0009_lanes::Migration),
+            Box::new(m0010_ledger::Migration),
         ]
     }
 }

@@ -9,6 +9,10 @@
 //!   - deleting a job deletes its endpoints, and deleting an endpoint its state, hints and live runs; run history, plans
 //!     and schedule changes stay.
 
+mod ledger;
+
+pub use ledger::{LedgerRepo, TimeRecord};
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -112,6 +116,7 @@ pub trait Tx:
     + PlansRepo
     + RequestsRepo
     + RetentionRepo
+    + LedgerRepo
     + Send
     + Sync
 {

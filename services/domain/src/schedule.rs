@@ -7,12 +7,14 @@
 mod due;
 mod edit;
 mod hints;
+mod record;
 mod runs;
 
 #[cfg(test)]
 mod tests;
 
 pub use hints::{HintDraft, HintVerdict, pause_cap};
+pub use record::{BaselineTerms, HintTerms, PauseTerms, ScheduleChange, Terms, Trigger};
 pub use runs::{Ended, FinishedRun, Settled};
 
 use due::is_due_cadence;
@@ -21,9 +23,9 @@ use crate::{
     endpoint::{Endpoint, EndpointState},
     governor::{self, Inputs, Next},
     hint::Hint,
-    ids::{Chance, EndpointId, RunId, uuid_at},
+    ids::{Chance, RunId, uuid_at},
     job::JobStatus,
-    run::{Cause, LiveRun, Run, Slot, stored_enum},
+    run::{Cause, LiveRun, Run, Slot},
     time::Timestamp,
 };
 
@@ -34,35 +36,6 @@ pub struct Dirty {
     pub state: bool,
     pub hints: bool,
     pub plan_row: bool,
-}
-
-stored_enum!(
-    /// What made the governor look again.
-    Trigger {
-        Created => "created",
-        Redefined => "redefined",
-        Assigned => "assigned",
-        JobStatus => "job-status",
-        Paused => "paused",
-        Resumed => "resumed",
-        FailuresReset => "failures-reset",
-        Archived => "archived",
-        HintApplied => "hint-applied",
-        HintsCleared => "hints-cleared",
-        /// A time came due under hints that are about to change.
-        Due => "due",
-        RunEnded => "run-ended",
-    }
-);
-
-/// Why a plan row was rewritten: the append-only record that an audit reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScheduleChange {
-    pub endpoint_id: EndpointId,
-    pub at: Timestamp,
-    pub trigger: Trigger,
-    pub next_at: Option<Timestamp>,
-    pub cause: Option<Cause>,
 }
 
 /// An endpoint with all that decides its next run.
@@ -106,9 +79,15 @@ impl Schedule {
         }
     }
 
-    /// Lets the governor decide anew and rewrites the plan row if its answer differs. A cadence time that is due stands:
-    /// what comes after it starts waiting does not move it.
+    /// Lets the governor decide anew, and records what made it.
     pub fn replan(&mut self, trigger: Trigger, now: Timestamp, chance: &dyn Chance) {
+        self.rewrite_plan_row(now, chance);
+        self.record(trigger, now);
+    }
+
+    /// Rewrites the plan row if the governor's answer differs. A cadence time that is due stands: what comes after it
+    /// starts waiting does not move it.
+    fn rewrite_plan_row(&mut self, now: Timestamp, chance: &dyn Chance) {
         if self.plan_row.as_ref().is_some_and(|row| is_due_cadence(row, now)) {
             return;
         }
@@ -121,13 +100,6 @@ impl Schedule {
         if same {
             return;
         }
-        self.changes.push(ScheduleChange {
-            endpoint_id: self.endpoint.id,
-            at: now,
-            trigger,
-            next_at: next.as_ref().map(|next| next.planned_at),
-            cause: next.as_ref().map(|next| next.cause),
-        });
         self.plan_row = next.map(|next| self.row(next, chance));
         self.dirty.plan_row = true;
     }

@@ -9,6 +9,7 @@ mod endpoints;
 mod gathering;
 mod hints;
 mod jobs;
+mod ledger;
 mod outcomes;
 mod plans;
 mod queue;

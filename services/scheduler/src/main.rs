@@ -1,17 +1,21 @@
 //! The scheduler process: reads its flags, opens the database, wires engine and API together, and stops on a signal.
 //!
 //! Exit code 2 means mistakes in the configuration, told one per line; 1 that something could not start or broke while
-//! running. Wiring only: `serve` is the whole of it.
+//! running. Wiring only, but for the audit, which nobody else may depend on.
 
+mod audit;
+mod reading;
 mod retention;
 mod serve;
 mod settings;
+mod why;
 
 use std::process::ExitCode;
 
 use baton_runtime::telemetry;
 use clap::{Parser, Subcommand};
 
+use reading::{AuditArgs, WhyArgs, run_audit, run_why};
 use settings::{ServeArgs, Settings};
 
 const EXIT_FAILURE: u8 = 1;
@@ -28,7 +32,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves the gRPC API and runs what is due until it is stopped.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
+    /// Checks that every cadence time that came due is accounted for; exit code 1 when something is found.
+    Audit(AuditArgs),
+    /// Says what became of one time of one endpoint.
+    Why(WhyArgs),
 }
 
 #[tokio::main]
@@ -37,6 +45,8 @@ async fn main() -> ExitCode {
     rustls::crypto::ring::default_provider().install_default().ok();
     match Cli::parse().command {
         Command::Serve(args) => serve(&args).await,
+        Command::Audit(args) => run_audit(&args).await,
+        Command::Why(args) => run_why(&args).await,
     }
 }
 

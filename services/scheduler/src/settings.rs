@@ -155,7 +155,7 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
     Ok(address)
 }
 
-fn database_url(text: &str) -> Result<String, String> {
+pub fn database_url(text: &str) -> Result<String, String> {
     let known = ["sqlite:", "postgres://", "postgresql://"]
         .iter()
         .any(|scheme| text.starts_with(scheme));

@@ -70,6 +70,17 @@ pub async fn open(url: &str, options: &Options) -> Result<Opened, StartError> {
     }
 }
 
+/// Opens the same for reading only, beside whoever serves from it. SQLite files are neither made nor migrated.
+pub async fn open_reader(url: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StartError> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Arc::new(postgres::connect(url, DbClock::Database, 1, Sessions::Own).await?));
+    }
+    match sqlite_path(url) {
+        Some(path) => Ok(Arc::new(sqlite::connect_reader(Path::new(path), clock).await?)),
+        None => Err(StartError::Url("neither of both".to_owned())),
+    }
+}
+
 async fn open_sqlite(path: &Path, options: &Options) -> Result<Opened, StartError> {
     let store: Arc<dyn Store> = Arc::new(sqlite::connect(path, Arc::clone(&options.clock)).await?);
     let queue = Arc::new(StoreQueue::new(Arc::clone(&store), Arc::clone(&options.chance)));

@@ -6,6 +6,7 @@ use baton_domain::ports::Page;
 
 mod endpoints;
 mod jobs;
+mod ledger;
 mod plans;
 mod queue;
 mod requests;

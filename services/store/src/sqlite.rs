@@ -52,6 +52,23 @@ pub async fn connect(path: &Path, clock: Arc<dyn Clock>) -> Result<SqlStore, Sta
     })
 }
 
+/// Opens the file for reading only, beside whoever serves from it.
+pub async fn connect_reader(path: &Path, clock: Arc<dyn Clock>) -> Result<SqlStore, StartError> {
+    let reader = pool(options(path).read_only(true), 1).await?;
+    let state = schema_state(&reader)
+        .await
+        .map_err(|error| StartError::Unreachable(error.to_string()))?;
+    require_current(state)?;
+    Ok(SqlStore {
+        writer: reader.clone(),
+        reader,
+        clock: DbClock::Injected(clock),
+        wakes: Wakes::default(),
+        settings: None,
+        _serving: None,
+    })
+}
+
 /// Takes the lock file beside the database. The lock goes with the process, the file may stay.
 fn lock(path: &Path) -> Result<File, StartError> {
     let mut name = path.as_os_str().to_owned();

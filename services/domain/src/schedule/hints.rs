@@ -235,6 +235,8 @@ impl Schedule {
                 .is_some_and(|next| next.cause.is_cadence() && next.due_at <= now)
         {
             self.replan(trigger, now, chance);
+        } else {
+            self.record(trigger, now);
         }
     }
 

@@ -52,7 +52,7 @@ impl Schedule {
         let mut row = row;
         self.note_end_of_slowing(now);
         if row.slot == Slot::Plan {
-            self.take_plan_row(&mut row);
+            self.take_plan_row(&mut row, now);
         }
         if row.run.source == Source::AI_HINT {
             self.state.last_ai_start = Some(now);
@@ -73,13 +73,14 @@ impl Schedule {
     }
 
     /// The first claim of a plan row: from here on its time stands, and the one-shot on it is used up.
-    fn take_plan_row(&mut self, row: &mut LiveRun) {
+    fn take_plan_row(&mut self, row: &mut LiveRun, now: Timestamp) {
         row.slot = Slot::Taken;
         self.plan_row = None;
         self.dirty.plan_row = true;
         if let Some(used) = row.one_shot_id {
             self.hints.retain(|hint| hint.id != used);
             self.dirty.hints = true;
+            self.record_used_hint(used, now);
         }
         if row.run.cause.is_cadence() {
             note_occurrence(&mut self.state, &row.run);

@@ -180,7 +180,8 @@ impl Services {
     pub async fn delete_endpoint(&self, user: &UserId, id: EndpointId) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         found(Resource::Endpoint, tx.get_schedule(user, id).await?)?;
-        let schedules = tx.lock_schedules(&[id]).await?;
+        let mut schedules = tx.lock_schedules(&[id]).await?;
+        record_deletion(tx.as_mut(), &mut schedules).await?;
         if !tx.delete_endpoint(user, id).await? {
             return Err(Error::NotFound(Resource::Endpoint));
         }
@@ -242,6 +243,15 @@ enum Told {
     Context,
     Paused,
     Archived,
+}
+
+/// Appends the end of endpoints that are about to be deleted to their record.
+pub(super) async fn record_deletion(tx: &mut dyn Tx, schedules: &mut [Schedule]) -> Result<(), Error> {
+    let now = tx.now();
+    for schedule in schedules.iter_mut() {
+        schedule.record_deletion(now);
+    }
+    Ok(tx.save_schedules(schedules).await?)
 }
 
 /// A job of the user that may take one more endpoint.

@@ -10,7 +10,10 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{Idempotency, Listing, Services, check_etag, claim_request, found, listing, lost_update, outcomes, peek};
+use super::{
+    Idempotency, Listing, Services, check_etag, claim_request, endpoints::record_deletion, found, listing, lost_update,
+    outcomes, peek,
+};
 
 impl Services {
     /// Adds an active job, or answers with the one an earlier request of the same id made.
@@ -122,7 +125,8 @@ impl Services {
     pub async fn delete_job(&self, user: &UserId, id: JobId) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         found(Resource::Job, tx.get_job(user, id).await?)?;
-        tx.lock_job_schedules(id).await?;
+        let mut schedules = tx.lock_job_schedules(id).await?;
+        record_deletion(tx.as_mut(), &mut schedules).await?;
         if !tx.delete_job(user, id).await? {
             return Err(Error::NotFound(Resource::Job));
         }

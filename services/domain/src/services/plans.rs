@@ -59,6 +59,8 @@ impl Services {
         let planning = found(Resource::Job, tx.lock_planning(&[seen.job_id]).await?.pop())?;
         let view = found(Resource::Plan, load_plan(tx.as_mut(), user, id).await?)?;
         if view.plan.state.is_accepted() || view.plan.state == PlanState::Refused {
+            // Lets go of what it locked before it answers.
+            tx.commit().await?;
             return Ok(view);
         }
         require_asking(&view.plan)?;
@@ -112,6 +114,8 @@ impl Services {
         let planning = found(Resource::Job, tx.lock_planning(&[seen.job_id]).await?.pop())?;
         let view = found(Resource::Plan, load_plan(tx.as_mut(), user, id).await?)?;
         if wave <= view.plan.wave {
+            // Lets go of what it locked before it answers.
+            tx.commit().await?;
             return Ok(view);
         }
         require_next(tx.as_mut(), &view.plan, wave).await?;

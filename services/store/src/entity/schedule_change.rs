@@ -1,4 +1,5 @@
-//! `schedule_changes`: that the next run of an endpoint was decided anew. Append-only, without foreign keys.
+//! `schedule_changes`: what people and planners changed about the schedule of an endpoint. Append-only, without foreign
+//! keys. `terms` is the JSON form of the domain's `Terms`.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,10 +10,13 @@ pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
     pub endpoint_id: Uuid,
+    pub user_id: String,
     pub changed_at: DateTimeUtc,
     pub trigger: String,
     pub next_at: Option<DateTimeUtc>,
     pub cause: Option<String>,
+    pub terms: Option<Json>,
+    pub hint_id: Option<Uuid>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -85,7 +85,7 @@ SELECT r.id,
 /// each with its endpoint's request, earliest due first.
 ///
 /// `claimed` and `moved` are the row's and the endpoint's half of the transition. `used_up` takes the one-shot along that
-/// a plan row consumes. Where another row than the plan row is claimed, `held` keeps a due one-shot in the plan row due,
+/// a plan row consumes, and `recorded` appends that to the record. Where another row than the plan row is claimed, `held` keeps a due one-shot in the plan row due,
 /// and `withdrawn` takes a hinted time out that is now too close to the claimed one.
 pub const CLAIM: &str = "
 WITH before AS MATERIALIZED (
@@ -131,6 +131,13 @@ WITH before AS MATERIALIZED (
      USING claimed c
       JOIN before b ON b.id = c.id
      WHERE h.id = c.one_shot_id
+       AND b.slot = 'plan'
+), recorded AS (
+    INSERT INTO schedule_changes (endpoint_id, user_id, changed_at, trigger, hint_id)
+    SELECT c.endpoint_id, c.user_id, $1, 'hint-used', c.one_shot_id
+      FROM claimed c
+      JOIN before b ON b.id = c.id
+     WHERE c.one_shot_id IS NOT NULL
        AND b.slot = 'plan'
 ), held AS (
     UPDATE hints h

@@ -41,7 +41,8 @@ const OLD_PLANS: &str = "
 /// The tables of a plan and the column that names it, the plan itself last.
 const PLAN_TABLES: [(&str, &str); 3] = [("plan_steps", "plan_id"), ("plan_hints", "plan_id"), ("plans", "id")];
 
-/// Changes before $1 that another change of the same endpoint before $1 has followed; at most $2.
+/// Changes before $1 that another change of the same endpoint before $1 has followed, one that says what is in force and
+/// not just which hint was used up; at most $2.
 const SCHEDULE_CHANGES: &str = "
     DELETE FROM schedule_changes
      WHERE id IN (SELECT c.id
@@ -51,6 +52,7 @@ const SCHEDULE_CHANGES: &str = "
                                    FROM schedule_changes n
                                   WHERE n.endpoint_id = c.endpoint_id
                                     AND n.id > c.id
+                                    AND n.hint_id IS NULL
                                     AND n.changed_at < $1)
                    LIMIT $2)";
 

@@ -16,7 +16,8 @@ use sea_orm::{FromQueryResult, Value, prelude::Uuid};
 use crate::{entity::run_history, mapping::runs::run_of, tx::SqlTx};
 
 /// The columns that queue and history share, in the order of [`run_history::Model`], without the response.
-const COLUMNS: &str = "id, endpoint_id, job_id, user_id, status, source, cause, clamped_from_us, clamped_from_at,
+pub(super) const COLUMNS: &str =
+    "id, endpoint_id, job_id, user_id, status, source, cause, clamped_from_us, clamped_from_at,
     planned_at, due_at, started_at, finished_at, duration_us, attempt, status_code, error, response_truncated, reason,
     missed_first, missed_last, missed_count, hint_id, plan_id, step, plan_reason";
 

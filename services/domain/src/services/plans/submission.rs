@@ -1,6 +1,6 @@
 //! An answer on its way into force: what is refused, what starts now, what waits for its wave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     error::Error,
@@ -9,7 +9,7 @@ use crate::{
     plan::{JobPlanning, Plan, PlanState, Verdict, VerdictCode},
     ports::Tx,
     run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
-    schedule::Schedule,
+    schedule::{Schedule, Trigger},
     time::{Timestamp, after, before},
 };
 
@@ -77,6 +77,7 @@ impl<'a> Submission<'a> {
         }
         self.plan.steps = steps;
         self.apply_hints(&mut judge);
+        self.note_acceptance();
         self.plan.charged = judge.charged;
         tx.save_schedules(&self.schedules.values().cloned().collect::<Vec<_>>())
             .await?;
@@ -166,6 +167,16 @@ impl<'a> Submission<'a> {
                 Ok(draft) => of_hint(&schedule.apply_hint(draft, self.limits, self.now, self.chance)),
                 Err(refused) => refused,
             };
+        }
+    }
+
+    /// Steps change no schedule by themselves; the record says that from here on a plan may run the endpoint.
+    fn note_acceptance(&mut self) {
+        let accepted = self.plan.steps.iter().filter(|step| step.verdict.is_accepted());
+        for id in accepted.map(|step| step.endpoint_id).collect::<BTreeSet<_>>() {
+            if let Some(schedule) = self.schedules.get_mut(&id) {
+                schedule.record(Trigger::PlanAccepted, self.now);
+            }
         }
     }
 
