@@ -30,12 +30,14 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let Opened {
         store,
         queue,
+        submissions,
         listener: notifications,
     } = opened.context("the database does not open")?;
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
     let services = Services::new(Arc::clone(&store), Arc::clone(&chance), settings.limits);
+    let services = services.with_submissions(submissions);
     let retention = Retention {
         services: services.clone(),
         chance: Arc::clone(&chance),
