@@ -25,7 +25,8 @@ use crate::{retention::Retention, settings::Settings};
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::with_signals()?;
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
-    let options = Options::new(Arc::new(SystemClock), Arc::clone(&chance));
+    let mut options = Options::new(Arc::new(SystemClock), Arc::clone(&chance));
+    options.listen = !settings.no_listen;
     let opened = baton_store::open(&settings.database_url, &options).await;
     let Opened {
         store,
