@@ -41,6 +41,10 @@ pub const LEASE_DEFAULT: Duration = Duration::from_secs(15);
 pub const LEASE_MIN: Duration = Duration::from_secs(2);
 pub const LEASE_MAX: Duration = Duration::from_secs(5 * 60);
 
+/// How often an engine looks for what is due when it hears of other processes' commits, and when it does not.
+pub const POLL_BESIDE_LISTEN: Duration = Duration::from_secs(5);
+pub const POLL_ALONE: Duration = Duration::from_millis(250);
+
 pub const HINT_TTL_DEFAULT: Duration = Duration::from_secs(60 * 60);
 pub const HINT_TTL_MAX: Duration = DAY;
 pub const PAUSE_MAX: Duration = INTERVAL_MAX;

@@ -49,7 +49,7 @@ impl EngineConfig {
             concurrency: 256,
             claim_batch: 100,
             report_batch: 500,
-            poll: Duration::from_secs(5),
+            poll: limits::POLL_BESIDE_LISTEN,
         }
     }
 }

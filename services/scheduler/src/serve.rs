@@ -25,17 +25,21 @@ use crate::{retention::Retention, settings::Settings};
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::with_signals()?;
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
-    let options = Options::new(Arc::new(ShiftedClock(settings.clock_offset)), Arc::clone(&chance));
+    let clock = Arc::new(ShiftedClock(settings.clock_offset));
+    let mut options = Options::new(clock, Arc::clone(&chance));
+    options.listen = !settings.no_listen;
     let opened = baton_store::open(&settings.database_url, &options).await;
     let Opened {
         store,
         queue,
+        submissions,
         listener: notifications,
     } = opened.context("the database does not open")?;
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
     let services = Services::new(Arc::clone(&store), Arc::clone(&chance), settings.limits);
+    let services = services.with_submissions(submissions);
     let retention = Retention {
         services: services.clone(),
         chance: Arc::clone(&chance),

@@ -46,9 +46,14 @@ pub struct ServeArgs {
     #[arg(long, env = "BATON_LEASE", default_value = "15s", value_name = "DURATION")]
     lease: String,
 
-    /// How often to look for due runs when nothing wakes the scheduler: 10 ms to 1 min.
-    #[arg(long, env = "BATON_POLL", default_value = "5s", value_name = "DURATION")]
-    poll: String,
+    /// How often to look for due runs when nothing wakes the scheduler: 10 ms to 1 min. 5 s, or 250 ms with --no-listen.
+    #[arg(long, env = "BATON_POLL", value_name = "DURATION")]
+    poll: Option<String>,
+
+    /// Poll only, without LISTEN: for PostgreSQL behind a transaction pooler. The hot path then leaves nothing in a
+    /// session; the rest uses named statements, which the pooler must track (PgBouncer 1.21 or later does).
+    #[arg(long, env = "BATON_NO_LISTEN")]
+    no_listen: bool,
 
     /// How long finished runs, plans and changes of schedules are kept: 1 day to 3650 days.
     #[arg(long, env = "BATON_RETENTION", default_value = "30d", value_name = "DURATION")]
@@ -83,6 +88,8 @@ pub struct Settings {
     pub concurrency: usize,
     pub lease: Duration,
     pub poll: Duration,
+    /// Nobody tells of other schedulers' commits: PostgreSQL is only polled.
+    pub no_listen: bool,
     pub retention: Duration,
     pub grace: Duration,
     pub limits: PlanLimits,
@@ -103,10 +110,7 @@ impl Settings {
             .collect();
         let concurrency = errors.check("--concurrency", concurrency(&args.concurrency));
         let lease = errors.check("--lease", within(&args.lease, limits::LEASE_MIN, limits::LEASE_MAX));
-        let poll = errors.check(
-            "--poll",
-            within(&args.poll, Duration::from_millis(10), Duration::from_secs(60)),
-        );
+        let poll = errors.check("--poll", poll(args.poll.as_deref(), args.no_listen));
         let retention = errors.check(
             "--retention",
             within(&args.retention, limits::RETENTION_MIN, limits::RETENTION_MAX),
@@ -131,6 +135,7 @@ impl Settings {
             concurrency: concurrency.expect(judged),
             lease: lease.expect(judged),
             poll: poll.expect(judged),
+            no_listen: args.no_listen,
             retention: retention.expect(judged),
             grace: grace.expect(judged),
             limits: PlanLimits {
@@ -177,6 +182,14 @@ fn concurrency(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..=100_000) => Ok(count),
         Ok(_) | Err(_) => Err(format!("`{text}` is not a count from 1 to 100000")),
+    }
+}
+
+fn poll(text: Option<&str>, no_listen: bool) -> Result<Duration, String> {
+    match text {
+        Some(text) => within(text, Duration::from_millis(10), Duration::from_secs(60)),
+        None if no_listen => Ok(limits::POLL_ALONE),
+        None => Ok(limits::POLL_BESIDE_LISTEN),
     }
 }
 
@@ -245,6 +258,20 @@ mod tests {
         ];
         assert_eq!(flags, expected, "{mistakes}");
         assert!(!mistakes.contains("secret"), "a database URL may carry a password");
+    }
+
+    #[test]
+    fn polling_alone_is_more_frequent_unless_told() {
+        for (flags, milliseconds) in [
+            (&[][..], 5_000),
+            (&["--no-listen"], 250),
+            (&["--no-listen", "--poll=2s"], 2_000),
+            (&["--poll=20ms"], 20),
+        ] {
+            let settings = judge(flags).expect("nothing is wrong");
+            assert_eq!(settings.poll.as_millis(), milliseconds, "{flags:?}");
+            assert_eq!(settings.no_listen, flags.contains(&"--no-listen"));
+        }
     }
 
     #[test]

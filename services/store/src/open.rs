@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use baton_domain::{
     ids::Chance,
     ports::Store,
-    services::{Queue, StoreQueue},
+    services::{Queue, StoreQueue, StoreSubmissions, Submissions},
     time::Clock,
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -15,6 +15,7 @@ use crate::{
         self, pool,
         queue::PostgresQueue,
         session::{Hot, Sessions},
+        submit::PostgresSubmissions,
         tls::Target,
     },
     sqlite,
@@ -30,7 +31,7 @@ pub struct Options {
     pub chance: Arc<dyn Chance>,
     /// Connections to PostgreSQL for everything but the hot path.
     pub connections: u32,
-    /// Connections to PostgreSQL for claiming and finishing.
+    /// Connections to PostgreSQL for submitting, claiming and finishing.
     pub queue_connections: usize,
     /// Hear the commits of other processes. Without it nothing needs a session of PostgreSQL for longer than a
     /// transaction, as behind a transaction pooler.
@@ -54,6 +55,7 @@ impl Options {
 pub struct Opened {
     pub store: Arc<dyn Store>,
     pub queue: Arc<dyn Queue>,
+    pub submissions: Arc<dyn Submissions>,
     /// Hears the commits of other processes; to be run beside everything else until the process stops. `None` on
     /// SQLite, where there are none, and when nobody is to listen: waiting is by polling alone then.
     pub listener: Option<BoxFuture<'static, ()>>,
@@ -73,7 +75,9 @@ pub async fn open(url: &str, options: &Options) -> Result<Opened, StartError> {
 /// Opens the same for reading only, beside whoever serves from it. SQLite files are neither made nor migrated.
 pub async fn open_reader(url: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StartError> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Arc::new(postgres::connect(url, DbClock::Database, 1, Sessions::Own).await?));
+        return Ok(Arc::new(
+            postgres::connect(url, DbClock::Database, 1, Sessions::Own).await?,
+        ));
     }
     match sqlite_path(url) {
         Some(path) => Ok(Arc::new(sqlite::connect_reader(Path::new(path), clock).await?)),
@@ -84,9 +88,11 @@ pub async fn open_reader(url: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sto
 async fn open_sqlite(path: &Path, options: &Options) -> Result<Opened, StartError> {
     let store: Arc<dyn Store> = Arc::new(sqlite::connect(path, Arc::clone(&options.clock)).await?);
     let queue = Arc::new(StoreQueue::new(Arc::clone(&store), Arc::clone(&options.chance)));
+    let submissions = Arc::new(StoreSubmissions::new(Arc::clone(&store), Arc::clone(&options.chance)));
     Ok(Opened {
         store,
         queue,
+        submissions,
         listener: None,
     })
 }
@@ -102,10 +108,13 @@ async fn open_postgres(url: &str, options: &Options) -> Result<Opened, StartErro
     let pool = pool::open(&target, options.queue_connections, sessions)?;
     let (hot, wakes) = (Hot::new(&store, pool, sessions), store.wakes.clone());
     let store: Arc<dyn Store> = Arc::new(store);
-    let queue = Arc::new(PostgresQueue::new(hot, Arc::clone(&store), Arc::clone(&options.chance)));
+    let chance = || Arc::clone(&options.chance);
+    let queue = Arc::new(PostgresQueue::new(hot.clone(), Arc::clone(&store), chance()));
+    let submissions = Arc::new(PostgresSubmissions::new(hot, Arc::clone(&store), chance()));
     Ok(Opened {
         store,
         queue,
+        submissions,
         listener: options.listen.then(|| postgres::listen::listen(target, wakes).boxed()),
     })
 }

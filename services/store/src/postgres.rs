@@ -2,7 +2,7 @@
 //!
 //! SeaORM serves the control plane and all reads; tokio-postgres serves what only it does well. A transaction never
 //! spans both. Read [`tls`] and [`pool`] for how the second driver connects, [`listen`] for wakes from other processes;
-//! for the hot path [`session`] (its transactions) and [`columns`] (its rows), then [`queue`] with [`claim`] and `finish`;
+//! for the hot path [`session`] (its transactions) and [`columns`] (its rows), then [`queue`] with [`claim`] and `finish`, and [`submit`];
 //! [`partitions`] for the history.
 
 pub mod claim;
@@ -13,6 +13,7 @@ pub mod partitions;
 pub mod pool;
 pub mod queue;
 pub mod session;
+pub mod submit;
 pub mod tls;
 
 use std::time::Duration;

@@ -15,7 +15,7 @@ use baton_domain::{
 };
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    QueryTrait as _, prelude::Uuid,
+    QueryTrait as _, prelude::Uuid, sea_query::LockType,
 };
 
 use crate::{
@@ -62,6 +62,7 @@ impl EndpointsRepo for SqlTx {
         let found = job_endpoint::Entity::find()
             .filter(job_endpoint::Column::Id.is_in(ids))
             .order_by_asc(job_endpoint::Column::Id)
+            .apply_if(self.definition_lock(), |query, lock| query.lock(lock))
             .all(&self.db)
             .await;
         self.load(found.map_err(store_error)?).await
@@ -80,7 +81,8 @@ impl EndpointsRepo for SqlTx {
         // Asked again: an endpoint may have left the job while its lock was waited for.
         let still = of_job()
             .filter(job_endpoint::Column::Id.is_in(ids))
-            .order_by_asc(job_endpoint::Column::Id);
+            .order_by_asc(job_endpoint::Column::Id)
+            .apply_if(self.definition_lock(), |query, lock| query.lock(lock));
         self.load(still.all(&self.db).await.map_err(store_error)?).await
     }
 
@@ -133,6 +135,12 @@ impl SqlTx {
             .all(&self.db)
             .await;
         locked.map(drop).map_err(store_error)
+    }
+
+    /// Submissions of manual runs hold no more than the definition: whoever may archive an endpoint waits for those under
+    /// way, and then sees their runs.
+    fn definition_lock(&self) -> Option<LockType> {
+        self.is_postgres().then_some(LockType::NoKeyUpdate)
     }
 
     /// The schedules of these endpoints, in their order.

@@ -20,6 +20,7 @@ use baton_store::{
         self, pool,
         queue::PostgresQueue,
         session::{Hot, Sessions},
+        submit::PostgresSubmissions,
         tls::Target,
     },
     sqlite,
@@ -157,10 +158,16 @@ pub async fn postgres_pair(database: &OwnDatabase, clock: &Arc<TestClock>) -> (A
     (store, queue)
 }
 
+/// Everything by sets of rows.
 pub async fn postgres_world() -> World {
     let (clock, database) = (test_clock(), OwnDatabase::migrated().await);
-    let (store, queue) = postgres_pair(&database, &clock).await;
-    World::new(store, Arc::new(queue), clock, database)
+    let store = postgres_store(&database, &clock).await;
+    let hot = hot(&database, &store, Sessions::Own);
+    let store: Arc<dyn Store> = Arc::new(store);
+    let [queues, submits] = [1, 2].map(|seed| Arc::new(SeededChance::new(seed)));
+    let queue = PostgresQueue::new(hot.clone(), Arc::clone(&store), queues);
+    let submissions = PostgresSubmissions::new(hot, Arc::clone(&store), submits);
+    World::new(store, Arc::new(queue), clock, database).with_submissions(Arc::new(submissions))
 }
 
 pub async fn general_postgres_world() -> World {

@@ -6,10 +6,12 @@ mod dump;
 mod finishes;
 mod history;
 mod plans;
+mod polling;
 mod races;
 mod rows;
 mod schema;
 mod start;
+mod submits;
 mod wakes;
 
 /// The embedded default.
