@@ -35,6 +35,8 @@ pub struct Evidence {
     /// In order.
     pub claims: BTreeMap<Uuid, Vec<Claim>>,
     pub calls: Vec<Call>,
+    /// Findings of `baton-scheduler audit`, one line each.
+    pub findings: Vec<String>,
 }
 
 impl Evidence {

@@ -1,10 +1,11 @@
 //! `baton-faults`: real schedulers on a real PostgreSQL under load, while something goes wrong on purpose.
 //!
 //! Started by `cargo xtask faults`, which gives it a cluster of its own to break. How to read it: `stage` is what a fault
-//! happens to (schedulers, database, sink, load), `faults` the faults, `evidence` what is read afterwards, `verdict` what
-//! it comes to. It knows Baton by its binaries, its API and its tables only. Exit codes: 0 all bars held, 1 one did not,
+//! happens to (schedulers, database, sink, load), `faults` the faults, `evidence` and `audit` what is read afterwards,
+//! `verdict` what it comes to. It knows Baton by its binaries, its API and its tables only. Exit codes: 0 all bars held, 1 one did not,
 //! 2 it could not be run.
 
+mod audit;
 mod cluster;
 mod database;
 mod evidence;

@@ -12,6 +12,7 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::{
+    audit::audit,
     cluster::Cluster,
     database::Database,
     evidence::{self, Evidence},
@@ -194,7 +195,8 @@ impl Stage {
         for (_, scheduler) in self.schedulers {
             scheduler.drain().await?;
         }
-        let evidence = Evidence::read(&client, accepted, self.sink.calls(), self.since).await?;
+        let mut evidence = Evidence::read(&client, accepted, self.sink.calls(), self.since).await?;
+        evidence.findings = audit(&self.database.url, self.folder.path(), self.since).await?;
         drop(client);
         if std::env::var_os("BATON_FAULTS_KEEP").is_some() {
             eprintln!("kept: {} and {}", self.folder.keep().display(), self.database.url);

@@ -57,7 +57,11 @@ impl Verdict {
             recovery,
             recovery_bar,
             smallest_share: None,
-            others: Vec::new(),
+            others: evidence
+                .findings
+                .iter()
+                .map(|finding| format!("audit: {finding}"))
+                .collect(),
         }
     }
 
@@ -225,6 +229,7 @@ mod tests {
             records: [(id(1), vec![succeeded()])].into(),
             claims: [(id(1), vec![claim("a", 10)])].into(),
             calls: vec![call(1, 10)],
+            findings: Vec::new(),
         }
     }
 
@@ -253,6 +258,10 @@ mod tests {
         let mut early = healthy();
         early.records.entry(id(1)).or_default()[0].started_at = Some(at(9));
         assert_eq!(judge(&early).started_early, 1);
+
+        let mut audited = healthy();
+        audited.findings.push("missed".to_owned());
+        assert_eq!(judge(&audited).misses(), ["audit: missed"]);
 
         let mut unfinished = healthy();
         unfinished.records.entry(id(1)).or_default()[0].in_history = false;

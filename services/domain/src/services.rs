@@ -26,7 +26,7 @@ pub use endpoints::EndpointDraft;
 pub use hints::check_hint;
 pub use plans::{Answer, Begun, check_answer};
 pub use queue::{Claim, ClaimedRun, Claims, Queue, StoreQueue};
-pub use runs::{RunRequest, check_planned_at};
+pub use runs::{Purpose, RunRequest, check_planned_at};
 pub use sales::SaleDraft;
 pub use settlement::{Ends, Over, settle};
 pub use submissions::{StoreSubmissions, Submission, Submissions};

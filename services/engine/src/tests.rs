@@ -19,7 +19,7 @@ use baton_domain::{
     ports::{Page, RunFilter, Store, Topic},
     run::{Run, RunStatus},
     schedule::{FinishedRun, Settled},
-    services::{Claim, Claims, EndpointDraft, Idempotency, Queue, RunRequest, Services, StoreQueue},
+    services::{Claim, Claims, EndpointDraft, Idempotency, Purpose, Queue, RunRequest, Services, StoreQueue},
     time::{Clock, Timestamp, after, elapsed},
 };
 use tokio::{task::JoinHandle, time::Instant};
@@ -213,6 +213,7 @@ async fn a_submitted_run_wakes_a_sleeping_engine() {
     };
     let request = RunRequest {
         endpoint_id: endpoint,
+        purpose: Purpose::Work,
         planned_at: None,
         trace_parent: None,
     };

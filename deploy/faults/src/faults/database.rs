@@ -64,7 +64,7 @@ pub async fn terminate(cluster: &Cluster) -> Result<Verdict> {
     tokio::time::sleep(WARM_UP).await;
     let terminate = format!(
         "SELECT pg_terminate_backend(pid)
-           FROM (SELECT pid FROM pg_stat_activity WHERE datname = '{}' ORDER BY RANDOM() LIMIT 2) some",
+           FROM (SELECT pid FROM pg_stat_activity WHERE datname = '{}' ORDER BY RANDOM() LIMIT 2) chosen",
         stage.database.name()
     );
     for _ in 0..TERMINATIONS {

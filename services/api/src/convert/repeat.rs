@@ -65,6 +65,14 @@ impl Repeatable for pb::SubmitRunRequest {
     }
 }
 
+impl Repeatable for pb::TestEndpointRequest {
+    const METHOD: &'static str = "TestEndpoint";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
 impl Repeatable for pb::CreateFlashSaleRequest {
     const METHOD: &'static str = "CreateFlashSale";
 

@@ -7,7 +7,7 @@ use baton_domain::{
     limits,
     ports::RunFilter,
     run::{Cause, ClampedFrom, Missed, Run, RunStatus, Source},
-    services::{Idempotency, RunRequest, check_planned_at},
+    services::{Idempotency, Purpose, RunRequest, check_planned_at},
     time::Timestamp,
 };
 use baton_proto::v1 as pb;
@@ -21,10 +21,24 @@ const SOURCE_CHARS: usize = 64;
 pub(crate) fn read_submit(fields: &mut Fields, request: &pb::SubmitRunRequest) -> (RunRequest, Idempotency) {
     let run = RunRequest {
         endpoint_id: fields.id("endpoint_id", &request.endpoint_id, EndpointId),
+        purpose: Purpose::Work,
         planned_at: fields.timestamp("planned_time", request.planned_time.as_ref()),
         trace_parent: trace::parent(),
     };
     (run, repeat::read(fields, request))
+}
+
+pub(crate) fn read_test(request: &pb::TestEndpointRequest) -> Result<(RunRequest, Idempotency), Error> {
+    let mut fields = Fields::default();
+    let run = RunRequest {
+        endpoint_id: fields.id("endpoint_id", &request.endpoint_id, EndpointId),
+        purpose: Purpose::Test,
+        planned_at: None,
+        trace_parent: trace::parent(),
+    };
+    let idempotency = repeat::read(&mut fields, request);
+    fields.done()?;
+    Ok((run, idempotency))
 }
 
 /// Everything that is wrong with a submission of which something could not be read.

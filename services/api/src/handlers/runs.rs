@@ -32,6 +32,15 @@ impl RunsService for Runs {
         .await
     }
 
+    async fn test_endpoint(&self, request: Request<pb::TestEndpointRequest>) -> Answer<pb::Run> {
+        handle(request, |user, request| async move {
+            let (wanted, idempotency) = run::read_test(&request)?;
+            let submitted = self.services.submit_run(&user, wanted, &idempotency).await?;
+            Ok(run::to_proto(&submitted))
+        })
+        .await
+    }
+
     async fn get_run(&self, request: Request<pb::GetRunRequest>) -> Answer<pb::Run> {
         handle(request, |user, request| async move {
             let id = read(|fields| fields.id("id", &request.id, RunId))?;

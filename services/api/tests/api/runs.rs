@@ -57,6 +57,39 @@ async fn a_submitted_run_is_manual_and_shows_its_outcome() {
 }
 
 #[tokio::test]
+async fn a_test_of_an_endpoint_is_one_run_of_that_source() {
+    let world = World::new().await;
+    let endpoint = world.endpoint(dormant("hook", None)).await;
+    let request = pb::TestEndpointRequest {
+        endpoint_id: endpoint.id.clone(),
+        request_id: "once".to_owned(),
+    };
+    let run = world
+        .runs()
+        .test_endpoint(request.clone())
+        .await
+        .expect("queued")
+        .into_inner();
+    assert_eq!((run.source.as_str(), run.cause()), ("test", pb::Cause::Test));
+    let again = world
+        .runs()
+        .test_endpoint(request)
+        .await
+        .expect("the same again")
+        .into_inner();
+    assert_eq!(again.id, run.id);
+    assert_eq!(world.run_due(&ok()).await, 1);
+
+    for (id, code) in [(UNKNOWN, Code::NotFound), ("nonsense", Code::InvalidArgument)] {
+        let request = pb::TestEndpointRequest {
+            endpoint_id: id.to_owned(),
+            request_id: String::new(),
+        };
+        assert_eq!(world.runs().test_endpoint(request).await.expect_err(id).code(), code);
+    }
+}
+
+#[tokio::test]
 async fn runs_are_filtered_by_everything() {
     let world = World::new().await;
     let job = world.job("job").await;
@@ -292,6 +325,7 @@ async fn somebody_elses_endpoints_and_runs_are_unknown() {
         .expect("created");
     let wanted = baton_domain::services::RunRequest {
         endpoint_id: made.endpoint.id,
+        purpose: baton_domain::services::Purpose::Work,
         planned_at: None,
         trace_parent: None,
     };

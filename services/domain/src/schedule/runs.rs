@@ -57,9 +57,13 @@ impl Schedule {
         if row.run.source == Source::AI_HINT {
             self.state.last_ai_start = Some(now);
         }
-        self.state.last_planned_at = self.state.last_planned_at.max(Some(row.run.planned_at));
         self.occupy(&row, now);
-        self.withdraw_close_row(now);
+        if row.run.cause == Cause::Test {
+            self.hold_planned_one_shot(now);
+        } else {
+            self.state.last_planned_at = self.state.last_planned_at.max(Some(row.run.planned_at));
+            self.withdraw_close_row(now);
+        }
 
         row.fence += 1;
         row.lease_owner = Some(owner.to_owned());
@@ -110,7 +114,10 @@ impl Schedule {
         }
         note_outcome(&mut row.run, Some(outcome));
         let policy = self.endpoint.retry;
-        let again = outcome.is_retryable() && row.run.attempt < policy.max_attempts && self.archived().is_none();
+        let again = row.run.cause != Cause::Test
+            && outcome.is_retryable()
+            && row.run.attempt < policy.max_attempts
+            && self.archived().is_none();
         if !outcome.is_success() && again {
             // The report is taken: the same one again must not count twice.
             row.fence += 1;
@@ -195,6 +202,9 @@ impl Schedule {
 
     /// Counts failures and tells whether the endpoint went from ok to failing or back.
     fn note_result(&mut self, cause: Cause, success: bool, now: Timestamp, chance: &dyn Chance) -> bool {
+        if cause == Cause::Test {
+            return false;
+        }
         match (success, cause.is_cadence()) {
             (true, true) => self.state.failures = 0,
             (true, false) => self.forget_failures(now, chance),

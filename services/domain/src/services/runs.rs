@@ -5,7 +5,7 @@ use crate::{
     ids::{EndpointId, RunId, UserId},
     limits,
     ports::{Page, RunFilter},
-    run::{Run, RunStatus, Slot},
+    run::{Cause, Run, RunStatus, Slot, Source},
     time::{Timestamp, after},
 };
 
@@ -16,10 +16,30 @@ use super::{
     settlement::Over,
 };
 
-/// A manual run that somebody wants.
+/// What a submitted run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The work of the endpoint.
+    Work,
+    /// One call to see what comes back: it is tried once, and the schedule does not look at it.
+    Test,
+}
+
+impl Purpose {
+    /// What the run stands in the records with.
+    pub fn origin(self) -> (Source, Cause) {
+        match self {
+            Self::Work => (Source::MANUAL, Cause::Manual),
+            Self::Test => (Source::TEST, Cause::Test),
+        }
+    }
+}
+
+/// A run that somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRequest {
     pub endpoint_id: EndpointId,
+    pub purpose: Purpose,
     /// `None`, or a time that has passed, means now.
     pub planned_at: Option<Timestamp>,
     /// W3C `traceparent` of the caller's span.

@@ -13,7 +13,7 @@ use crate::{
     ids::{Chance, EndpointId, JobId, RunId, UserId, uuid_at},
     job::JobStatus,
     ports::{RequestKey, Store, Topic, Tx},
-    run::{Cause, LiveRun, Run, Slot, Source},
+    run::{LiveRun, Run, Slot},
     schedule::Schedule,
     time::{Timestamp, truncate},
 };
@@ -37,7 +37,8 @@ impl Submission {
         violations.into_result()?;
         let id = RunId(uuid_at(planned_at, chance));
         let (endpoint, user) = (self.request.endpoint_id, self.user.clone());
-        let mut run = Run::planned(id, endpoint, user, Source::MANUAL, Cause::Manual, planned_at);
+        let (source, cause) = self.request.purpose.origin();
+        let mut run = Run::planned(id, endpoint, user, source, cause, planned_at);
         run.job_id = job_id;
         let mut row = LiveRun::waiting(run, Slot::Extra);
         row.trace_parent.clone_from(&self.request.trace_parent);

@@ -16,7 +16,7 @@ use baton_domain::{
     ports::Store,
     run::Cause,
     schedule::{FinishedRun, HintDraft},
-    services::{Claim, EndpointDraft, Idempotency, Queue as _, RunRequest, Services, StoreQueue},
+    services::{Claim, EndpointDraft, Idempotency, Purpose, Queue as _, RunRequest, Services, StoreQueue},
     time::{Clock as _, Timestamp, after},
 };
 use chrono::{TimeZone as _, Utc};
@@ -241,6 +241,7 @@ impl Life {
             10 => {
                 let request = RunRequest {
                     endpoint_id: id,
+                    purpose: Purpose::Work,
                     planned_at: None,
                     trace_parent: None,
                 };

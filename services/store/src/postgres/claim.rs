@@ -119,7 +119,8 @@ WITH before AS MATERIALIZED (
            slowed_since     = CASE WHEN s.slowed_until <= $1 THEN NULL ELSE s.slowed_since END,
            slowed_until     = CASE WHEN s.slowed_until <= $1 THEN NULL ELSE s.slowed_until END,
            last_ai_start_at = CASE WHEN c.source = 'ai-hint' THEN $1 ELSE s.last_ai_start_at END,
-           last_planned_at  = GREATEST(s.last_planned_at, c.planned_at),
+           last_planned_at  = CASE WHEN c.cause = 'test' THEN s.last_planned_at
+                                   ELSE GREATEST(s.last_planned_at, c.planned_at) END,
            busy_since       = CASE WHEN s.busy_run_id = c.id THEN s.busy_since ELSE $1 END,
            busy_run_id      = c.id,
            busy_cadence     = c.cause IN ('cron', 'interval', 'hint-interval')
@@ -154,6 +155,7 @@ WITH before AS MATERIALIZED (
        AND p.slot = 'plan'
        AND p.id <> c.id
        AND (p.cause = 'hint-oneshot' OR (p.cause = 'hint-interval' AND p.due_at > $1))
+       AND c.cause <> 'test'
        AND p.planned_at < GREATEST(s.last_planned_at, c.planned_at) + c.min_interval_us * INTERVAL '1 microsecond'
 )
 SELECT * FROM claimed ORDER BY due_at, id";

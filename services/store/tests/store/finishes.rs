@@ -95,7 +95,7 @@ async fn both_ways_of_finishing_leave_identical_rows() {
         assert!(count > 50, "{settled:?}: {count}");
     }
     let rows = dump(&general).await;
-    for table in ["run_history", "run_attempts", "schedule_changes", "live_runs", "hints"] {
+    for table in ["run_history", "run_attempts", "live_runs", "hints"] {
         let count = rows.iter().filter(|row| row.starts_with(table)).count();
         assert!(count > 50, "{table}: {count}");
     }

@@ -9,7 +9,7 @@ use baton_domain::{
     ids::{RunId, UserId},
     limits::{self, PlanLimits},
     ports::{Store, Topic},
-    services::{Claim, EndpointDraft, Idempotency, Queue, RunRequest, Services},
+    services::{Claim, EndpointDraft, Idempotency, Purpose, Queue, RunRequest, Services},
 };
 use baton_engine::{Engine, EngineConfig};
 use baton_store::{
@@ -70,6 +70,7 @@ async fn submit(services: &Services) -> RunId {
     let endpoint = services.create_endpoint(&user, None, &draft, &once()).await;
     let request = RunRequest {
         endpoint_id: endpoint.expect("the endpoint is created").endpoint.id,
+        purpose: Purpose::Work,
         planned_at: None,
         trace_parent: None,
     };

@@ -11,7 +11,7 @@ use baton_domain::{
     ports::Store,
     run::{Cause, RunStatus},
     schedule::{FinishedRun, Settled},
-    services::{Claim, ClaimedRun, EndpointDraft, Idempotency, Queue, RunRequest, StoreQueue},
+    services::{Claim, ClaimedRun, EndpointDraft, Idempotency, Purpose, Queue, RunRequest, StoreQueue},
     time::{Clock as _, Timestamp, after},
 };
 use tokio::sync::Barrier;
@@ -45,6 +45,7 @@ fn once() -> Idempotency {
 async fn submit(world: &World, endpoint_id: EndpointId) {
     let request = RunRequest {
         endpoint_id,
+        purpose: Purpose::Work,
         planned_at: None,
         trace_parent: None,
     };

@@ -9,7 +9,7 @@ use baton_domain::{
     limits::PlanLimits,
     ports::{Page, RunFilter, Store},
     run::RunStatus,
-    services::{EndpointDraft, Idempotency, RunRequest, Services, Submission, Submissions},
+    services::{EndpointDraft, Idempotency, Purpose, RunRequest, Services, Submission, Submissions},
 };
 use baton_store::postgres::{
     pool,
@@ -38,6 +38,7 @@ fn wanted(endpoint_id: EndpointId) -> Submission {
         user: user(),
         request: RunRequest {
             endpoint_id,
+            purpose: Purpose::Work,
             planned_at: None,
             trace_parent: None,
         },

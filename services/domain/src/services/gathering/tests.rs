@@ -17,7 +17,7 @@ use crate::{
     fixtures::SeededChance,
     ids::{EndpointId, UserId},
     run::Run,
-    services::{Idempotency, RunRequest},
+    services::{Idempotency, Purpose, RunRequest},
 };
 
 /// Commits a batch with each permit, and keeps count.
@@ -57,6 +57,7 @@ fn wanted(number: u128) -> Submission {
         user: UserId("ada".to_owned()),
         request: RunRequest {
             endpoint_id: EndpointId(Uuid::from_u128(number)),
+            purpose: Purpose::Work,
             planned_at: None,
             trace_parent: None,
         },

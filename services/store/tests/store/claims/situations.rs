@@ -76,6 +76,7 @@ pub fn situations() -> Vec<Situation> {
         (Slot::Taken, Cause::HintOneShot),
         (Slot::Extra, Cause::Manual),
         (Slot::Extra, Cause::PlanStep),
+        (Slot::Extra, Cause::Test),
     ];
     let mut all = Vec::new();
     for (slot, cause) in rows {
