@@ -1,5 +1,5 @@
 //! Races of a thousand rounds, with a barrier at each step: a hint against the end of a run, and two claimers against
-//! one endpoint. In memory, on SQLite and on PostgreSQL.
+//! one endpoint; and eight claimers of a thousand runs. In memory, on SQLite and on PostgreSQL.
 
 use std::{sync::Arc, time::Duration};
 
@@ -203,6 +203,41 @@ async fn two_claimers_against_one_endpoint(world: World, other: Arc<dyn Queue>) 
     assert_eq!(ended, ROUNDS, "each run was claimed once and ended once");
 }
 
+/// Takes tens until nothing is left.
+async fn taker(queue: Arc<dyn Queue>, owner: String, barrier: Arc<Barrier>) -> Vec<ClaimedRun> {
+    barrier.wait().await;
+    let mut taken = Vec::new();
+    let mut empty = 0;
+    // What others hold at this moment is passed over: only when nothing is found again and again is nothing left.
+    while empty < 20 {
+        let claimed = claim(queue.as_ref(), &owner).await;
+        empty = if claimed.is_empty() { empty + 1 } else { 0 };
+        taken.extend(claimed);
+    }
+    taken
+}
+
+/// A thousand due runs and eight claimers that take tens: every run is claimed once.
+async fn eight_claimers_and_a_thousand_runs(world: World) {
+    for _ in 0..1_000 {
+        endpoint(&world, Some(HOUR)).await;
+    }
+    world.clock.advance(HOUR + SECOND);
+    let barrier = Arc::new(Barrier::new(8));
+    let takers = (0..8).map(|number| {
+        let (queue, barrier) = (Arc::clone(&world.queue), Arc::clone(&barrier));
+        tokio::spawn(taker(queue, format!("engine-{number}"), barrier))
+    });
+    let mut runs = std::collections::BTreeSet::new();
+    let mut claims = 0;
+    for taker in takers.collect::<Vec<_>>() {
+        let taken = taker.await.expect("the taker does not panic");
+        claims += taken.len();
+        runs.extend(taken.iter().map(|claimed| claimed.run.id));
+    }
+    assert_eq!((claims, runs.len()), (1_000, 1_000), "claims and runs");
+}
+
 fn memory_world() -> World {
     let clock = Arc::new(TestClock::at(World::start()));
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
@@ -248,4 +283,19 @@ async fn two_claimers_against_one_endpoint_on_postgres() {
     let (_other, others) = postgres_pair(&database, &clock).await;
     let world = World::new(mine, Arc::new(queue), clock, database);
     two_claimers_against_one_endpoint(world, Arc::new(others)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_claimers_and_a_thousand_runs_in_memory() {
+    eight_claimers_and_a_thousand_runs(memory_world()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_claimers_and_a_thousand_runs_on_sqlite() {
+    eight_claimers_and_a_thousand_runs(sqlite_world().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_claimers_and_a_thousand_runs_on_postgres() {
+    eight_claimers_and_a_thousand_runs(postgres_world().await).await;
 }
