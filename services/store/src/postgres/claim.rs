@@ -84,7 +84,7 @@ SELECT r.id,
 /// Hands the locked rows $2 to $3 at $1, with a lease of $4 microseconds. Returns the rows of `live_runs` as they are now,
 /// each with its endpoint's request, earliest due first.
 ///
-/// `claimed` and `moved` are the row's and the endpoint's half of the transition. `used_up` takes the one-shot along that
+/// `{row}` stands for the columns of `live_runs r`. `claimed` and `moved` are the row's and the endpoint's half of the transition. `used_up` takes the one-shot along that
 /// a plan row consumes, and `recorded` appends that to the record. Where another row than the plan row is claimed, `held` keeps a due one-shot in the plan row due,
 /// and `withdrawn` takes a hinted time out that is now too close to the claimed one.
 pub const CLAIM: &str = "
@@ -110,7 +110,7 @@ WITH before AS MATERIALIZED (
       FROM job_endpoints e
      WHERE r.id = ANY($2::uuid[])
        AND e.id = r.endpoint_id
- RETURNING r.*, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes, e.min_interval_us
+ RETURNING {row}, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes, e.min_interval_us
 ), moved AS (
     UPDATE endpoint_state s
        SET anchor_at        = CASE WHEN b.occurs THEN GREATEST(s.anchor_at, c.planned_at) ELSE s.anchor_at END,

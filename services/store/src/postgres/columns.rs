@@ -18,19 +18,34 @@ pub fn param(value: impl ToSql + Sync + Send + 'static, kind: Type) -> Param {
     (Box::new(value), kind)
 }
 
-/// A table that the hot path writes.
-pub trait Written: Sized {
+/// A table of the hot path.
+pub trait Table: Sized {
     const TABLE: &'static str;
     const COLUMNS: &'static [&'static str];
+}
 
+/// A table that the hot path writes.
+pub trait Written: Table {
     /// One array for each of the columns, in their order.
     fn arrays(rows: Vec<Self>) -> Vec<Param>;
 }
 
 /// A table that the hot path reads.
-pub trait Read: Sized {
+pub trait Read: Table {
     /// Reads a row that has the columns, in whatever order.
     fn read(row: &Row) -> Result<Self, tokio_postgres::Error>;
+}
+
+/// The columns as a list, each of the table or alias `of`. Never `*`: a column that a later version adds must not change
+/// what a prepared statement returns.
+pub fn list_of<T: Table>(of: &str) -> String {
+    let names: Vec<String> = T::COLUMNS.iter().map(|column| format!("{of}.\"{column}\"")).collect();
+    names.join(", ")
+}
+
+/// The rows of the table that the rest of the statement tells.
+pub fn select_of<T: Table>(rest: &str) -> String {
+    format!("SELECT {} FROM {} {rest}", list_of::<T>(T::TABLE), T::TABLE)
 }
 
 /// Adds rows: $1 and on are [`Written::arrays`].
@@ -56,22 +71,30 @@ pub fn update_of<T: Written>(key: &str) -> String {
 }
 
 /// The columns as a list.
-fn quoted<T: Written>() -> String {
+fn quoted<T: Table>() -> String {
     let names: Vec<String> = T::COLUMNS.iter().map(|column| format!("\"{column}\"")).collect();
     names.join(", ")
 }
 
-fn arrays_of<T: Written>() -> String {
+fn arrays_of<T: Table>() -> String {
     let places: Vec<String> = (1..=T::COLUMNS.len()).map(|place| format!("${place}")).collect();
     format!("UNNEST({})", places.join(", "))
 }
 
-macro_rules! written {
-    ($table:literal: $module:ident { $($column:ident: $array:ident,)+ }) => {
-        impl Written for $module::Model {
+macro_rules! table {
+    ($table:literal: $module:ident { $($column:ident,)+ }) => {
+        impl Table for $module::Model {
             const TABLE: &'static str = $table;
             const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
+        }
+    };
+}
 
+macro_rules! written {
+    ($table:literal: $module:ident { $($column:ident: $array:ident,)+ }) => {
+        table!($table: $module { $($column,)+ });
+
+        impl Written for $module::Model {
             fn arrays(rows: Vec<Self>) -> Vec<Param> {
                 $(let mut $column = Vec::with_capacity(rows.len());)+
                 for row in rows {
@@ -92,6 +115,13 @@ macro_rules! read {
                 })
             }
         }
+    };
+}
+
+macro_rules! read_only {
+    ($table:literal: $module:ident { $($column:ident,)+ }) => {
+        table!($table: $module { $($column,)+ });
+        read!($module { $($column,)+ });
     };
 }
 
@@ -198,7 +228,7 @@ read_and_written!("hints": hint {
     held: BOOL_ARRAY,
 });
 
-read!(job_endpoint {
+read_only!("job_endpoints": job_endpoint {
     id,
     user_id,
     job_id,

@@ -19,7 +19,7 @@ use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use super::{
-    columns::{Param, Read, Written, insert_of, param, update_of},
+    columns::{Param, Read, Written, insert_of, list_of, param, select_of, update_of},
     session::{Hot, Step, Work, clock, notify},
 };
 use crate::{
@@ -35,23 +35,27 @@ use crate::{
 };
 
 /// The states of the endpoints $1, locked in id order as everybody does.
-const LOCK: &str = "SELECT * FROM endpoint_state WHERE endpoint_id = ANY($1) ORDER BY endpoint_id FOR UPDATE";
+const LOCK: &str = "WHERE endpoint_id = ANY($1) ORDER BY endpoint_id FOR UPDATE";
 
 /// The endpoints $1, each with the status of its job.
-const ENDPOINTS: &str = "
-SELECT e.*, j.status AS job_status
-  FROM job_endpoints e
-  LEFT JOIN jobs j ON j.id = e.job_id
- WHERE e.id = ANY($1)";
+fn select_endpoints() -> String {
+    let columns = list_of::<job_endpoint::Model>("e");
+    format!(
+        "SELECT {columns}, j.status AS job_status
+           FROM job_endpoints e
+           LEFT JOIN jobs j ON j.id = e.job_id
+          WHERE e.id = ANY($1)"
+    )
+}
 
 /// The hints of the endpoints $1, oldest first.
-const HINTS: &str = "SELECT * FROM hints WHERE endpoint_id = ANY($1) ORDER BY id";
+const HINTS: &str = "WHERE endpoint_id = ANY($1) ORDER BY id";
 
 /// The plan rows of the endpoints $1.
-const PLAN_ROWS: &str = "SELECT * FROM live_runs WHERE endpoint_id = ANY($1) AND slot = 'plan'";
+const PLAN_ROWS: &str = "WHERE endpoint_id = ANY($1) AND slot = 'plan'";
 
 /// The live rows $1, locked in id order: leases are renewed without a lock on the endpoint.
-const ROWS: &str = "SELECT * FROM live_runs WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+const ROWS: &str = "WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
 const DELETE_HINTS: &str = "DELETE FROM hints WHERE endpoint_id = ANY($1)";
 const DELETE_PLAN_ROWS: &str = "DELETE FROM live_runs WHERE endpoint_id = ANY($1) AND slot = 'plan'";
@@ -111,14 +115,14 @@ struct Loaded {
 async fn load(work: &Work<'_>, reports: &[FinishedRun], now: Option<Timestamp>) -> StoreResult<Loaded> {
     let endpoints: Vec<Uuid> = by_endpoint(reports).into_keys().map(|id| id.0).collect();
     let runs: Vec<Uuid> = reports.iter().map(|report| report.run_id.0).collect();
-    let of_endpoints = |sql: &str| Step::new(sql, vec![ids(endpoints.clone())]);
+    let of_endpoints = |sql: String| Step::new(sql, vec![ids(endpoints.clone())]);
     let steps = vec![
-        of_endpoints(LOCK),
-        Step::new(ROWS, vec![ids(runs)]),
+        of_endpoints(select_of::<endpoint_state::Model>(LOCK)),
+        Step::new(select_of::<live_run::Model>(ROWS), vec![ids(runs)]),
         clock(now),
-        of_endpoints(ENDPOINTS),
-        of_endpoints(HINTS),
-        of_endpoints(PLAN_ROWS),
+        of_endpoints(select_endpoints()),
+        of_endpoints(select_of::<hint::Model>(HINTS)),
+        of_endpoints(select_of::<live_run::Model>(PLAN_ROWS)),
     ];
     let found: [Vec<Row>; 6] = work
         .all(steps)

@@ -20,11 +20,11 @@ use uuid::Uuid;
 
 use super::{
     claim::{CLAIM, LOCK_DUE, NEXT_DUE, claimed_of},
-    columns::param,
+    columns::{list_of, param},
     finish::{finish, is_about_rows},
     session::{Hot, Step, Work, micros_as_float},
 };
-use crate::{error::postgres_error, tx::unexpected};
+use crate::{entity::live_run, error::postgres_error, tx::unexpected};
 
 /// Moves the running rows $1 that still carry the fences $2 to a lease that ends $4 microseconds after $3 or, when that
 /// is NULL, the database's clock. Returns the ids of those that did. Locked in id order, as ends of runs lock them.
@@ -201,7 +201,7 @@ fn hand_over(claim: &Claim, ids: Vec<Uuid>, now: Timestamp) -> Step {
         param(claim.owner.clone(), Type::TEXT),
         param(micros_as_float(claim.lease), Type::FLOAT8),
     ];
-    Step::new(CLAIM, params)
+    Step::new(CLAIM.replace("{row}", &list_of::<live_run::Model>("r")), params)
 }
 
 fn next_due_in(rows: &[Row]) -> StoreResult<Option<Duration>> {

@@ -160,7 +160,12 @@ pub async fn postgres_pair(database: &OwnDatabase, clock: &Arc<TestClock>) -> (A
 
 /// Everything by sets of rows.
 pub async fn postgres_world() -> World {
-    let (clock, database) = (test_clock(), OwnDatabase::migrated().await);
+    postgres_world_on(OwnDatabase::migrated().await).await
+}
+
+/// A world over a migrated database.
+pub async fn postgres_world_on(database: OwnDatabase) -> World {
+    let clock = test_clock();
     let store = postgres_store(&database, &clock).await;
     let hot = hot(&database, &store, Sessions::Own);
     let store: Arc<dyn Store> = Arc::new(store);

@@ -12,6 +12,7 @@ mod rows;
 mod schema;
 mod start;
 mod submits;
+mod upgrades;
 mod wakes;
 
 /// The embedded default.
