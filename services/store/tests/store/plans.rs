@@ -57,6 +57,16 @@ fn busiest(plan: &[String]) -> f64 {
         .fold(0.0, f64::max)
 }
 
+/// How many rows each node read only to leave them out, for each time that it ran.
+fn read_in_vain(plan: &[String]) -> Vec<f64> {
+    let counts = plan
+        .iter()
+        .filter_map(|line| line.split("Rows Removed by Filter: ").nth(1));
+    counts
+        .map(|count| count.trim().parse().expect("rows are counted"))
+        .collect()
+}
+
 #[tokio::test]
 async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
     let database = OwnDatabase::migrated().await;
@@ -79,5 +89,7 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
         assert!(plan.iter().any(|line| line.contains(index)), "{plan:#?}");
         assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
         assert!(busiest(&plan) <= most, "{plan:#?}");
+        // A search for rivals that finds none gives no rows, however much it reads.
+        assert!(read_in_vain(&plan).iter().all(|rows| *rows <= 1.0), "{plan:#?}");
     }
 }
