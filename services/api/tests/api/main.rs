@@ -3,6 +3,7 @@
 mod calls;
 mod endpoint_verbs;
 mod endpoints;
+mod explain;
 mod fuzz;
 mod harness;
 mod hints;
@@ -16,5 +17,7 @@ mod sales;
 mod serving;
 mod shop;
 mod store;
+mod submit_runs;
+mod summaries;
 mod watch;
 mod watch_runs;
