@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-use super::{Step, crate_graph, demo_check, readme};
+use super::{Step, buf, crate_graph, demo_check, readme};
 use crate::processes::Processes;
 use crate::tools::CARGO_DENY;
 use crate::workspace::Workspace;
-use crate::{faults, grpcurl_check, test};
+use crate::{clients, faults, grpcurl_check, test};
 
 pub const STEPS: &[Step] = &[
     Step {
@@ -20,6 +20,14 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "crate graph",
         check: crate_graph::check,
+    },
+    Step {
+        name: "buf lint",
+        check: buf::lint,
+    },
+    Step {
+        name: "buf breaking",
+        check: buf::breaking,
     },
     Step {
         name: "clippy",
@@ -52,6 +60,10 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "grpcurl",
         check: grpcurl_check::run,
+    },
+    Step {
+        name: "clients",
+        check: clients::run,
     },
 ];
 

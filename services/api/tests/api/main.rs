@@ -3,13 +3,16 @@
 mod calls;
 mod endpoint_verbs;
 mod endpoints;
+mod fuzz;
 mod harness;
 mod hints;
 mod jobs;
+mod modes;
 mod pages;
 mod plans;
 mod runs;
 mod sales;
 mod serving;
+mod shop;
 mod store;
 mod watch;
