@@ -12,9 +12,9 @@ use std::{sync::Arc, time::Duration};
 use baton_proto::v1::{
     BeginPlanRequest, BeginPlanResponse, FailPlanRequest, Plan, PlanState, PlanningContext, SubmitPlanRequest,
 };
-use conversation::{Conversation, Setback};
+pub(crate) use conversation::{Conversation, Setback};
 use prost_types::Timestamp;
-use record::Account;
+pub(crate) use record::Account;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};

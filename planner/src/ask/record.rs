@@ -12,7 +12,7 @@ const MAX_LOG_CHARS: usize = 500;
 
 /// What the requests of one ask were and cost.
 #[derive(Debug, Default)]
-pub(super) struct Account {
+pub(crate) struct Account {
     pub prompt_digest: String,
     pub usage: Usage,
     /// Over every request.
@@ -29,6 +29,11 @@ impl Account {
         if !raw.is_empty() {
             raw.clone_into(&mut self.raw_answer);
         }
+    }
+
+    /// The last text that came, whole.
+    pub fn raw_answer(&self) -> &str {
+        &self.raw_answer
     }
 
     /// The record, counted in the metrics as well.
