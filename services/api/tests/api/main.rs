@@ -3,6 +3,7 @@
 mod calls;
 mod endpoint_verbs;
 mod endpoints;
+mod fuzz;
 mod harness;
 mod hints;
 mod jobs;
