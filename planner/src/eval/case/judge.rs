@@ -53,7 +53,7 @@ impl Judge<'_> {
         self.require(fits, path, format!("must have 1 to {max_chars} characters"));
     }
 
-    fn from_zero(&mut self, path: &str, seconds: Option<f64>) {
+    fn not_below_zero(&mut self, path: &str, seconds: Option<f64>) {
         let fits = seconds.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0);
         self.require(fits, path, "must not be negative");
     }
@@ -65,7 +65,7 @@ impl Judge<'_> {
 
     fn sale(&mut self, path: &str, sale: &Sale) {
         self.text(&format!("{path}.name"), &sale.name, MAX_NAME_CHARS);
-        self.from_zero(&format!("{path}.started_s_ago"), Some(sale.started_s_ago));
+        self.not_below_zero(&format!("{path}.started_s_ago"), Some(sale.started_s_ago));
         let mut earlier = f64::INFINITY;
         for (index, (name, value, s_ago)) in sale.changes.iter().enumerate() {
             let path = format!("{path}.changes[{index}]");
@@ -117,7 +117,7 @@ impl Judge<'_> {
         self.above_zero(&at("max_interval_s"), endpoint.max_interval_s);
         self.above_zero(&at("cooldown_s"), endpoint.cooldown_s);
         self.above_zero(&at("cooldown_left_s"), endpoint.cooldown_left_s);
-        self.from_zero(&at("next_run_in_s"), endpoint.next_run_in_s);
+        self.not_below_zero(&at("next_run_in_s"), endpoint.next_run_in_s);
         let bounds = endpoint.min_interval_s.zip(endpoint.max_interval_s);
         let is_range = bounds.is_none_or(|(min, max)| min <= max);
         self.require(is_range, &at("max_interval_s"), "must not be below min_interval_s");
@@ -180,18 +180,18 @@ impl Judge<'_> {
                 self.known(&format!("truth.{field}"), name);
             }
         }
-        for (index, (first, second)) in sets
-            .iter()
-            .flat_map(|(_, a)| sets.iter().map(move |(_, b)| (a, b)))
-            .enumerate()
-        {
-            // Each pair once; may_hold beside must or may is no contradiction.
-            let (row, column) = (index / sets.len(), index % sets.len());
-            if row < column && column != 3 && row != 3 && (row, column) != (2, 4) {
-                for name in first.intersection(second) {
-                    let (a, b) = (sets[row].0, sets[column].0);
-                    self.require(false, "truth", format!("has {name} in {a} and in {b}"));
-                }
+        let [must, may, hold, may_hold, forbidden] = sets;
+        let contradictions = [
+            (must, may),
+            (must, hold),
+            (must, forbidden),
+            (may, hold),
+            (may, forbidden),
+            (hold, may_hold),
+        ];
+        for ((a, first), (b, second)) in contradictions {
+            for name in first.intersection(second) {
+                self.require(false, "truth", format!("has {name} in {a} and in {b}"));
             }
         }
         self.decision();

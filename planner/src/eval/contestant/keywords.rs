@@ -107,7 +107,7 @@ fn is_ready(endpoint: &Value) -> bool {
 
 fn deed(words: &BTreeSet<String>) -> usize {
     let names = |deed: &&[&str]| deed.iter().any(|stem| words.iter().any(|word| word.starts_with(stem)));
-    DEEDS.iter().position(|deed| names(&deed)).unwrap_or(DEEDS.len())
+    DEEDS.iter().position(names).unwrap_or(DEEDS.len())
 }
 
 fn words(text: &str) -> BTreeSet<String> {
