@@ -98,13 +98,13 @@ async fn ask(contestant: &Contestant, case: &Case, order: &[usize], seed: u64, r
         planner: "eval".to_owned(),
         request_timeout: rules.request_timeout,
         max_prompt_chars: rules.max_prompt_chars,
+        prices: None,
     };
     let model = contestant.model_for(&question);
     let conversation = Conversation {
         model: model.as_ref(),
         settings: &settings,
         stop: &CancellationToken::new(),
-        deadline: None,
     };
     let mut account = Account::default();
     let outcome = conversation.hold(&question.context, &[], &mut account).await;

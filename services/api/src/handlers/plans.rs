@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 use super::{Answer, handle};
 use crate::{
     caller,
-    convert::{context, fields::read, page::Paging, plan},
+    convert::{context, fields::read, job, page::Paging, plan},
     status, trace,
     watch::ContextWatch,
 };
@@ -66,6 +66,14 @@ impl PlansService for Plans {
         .await
     }
 
+    async fn renew_plan(&self, request: Request<pb::RenewPlanRequest>) -> Answer<pb::Plan> {
+        handle(request, |user, request| async move {
+            let id = read(|fields| fields.id("plan_id", &request.plan_id, PlanId))?;
+            Ok(plan::to_proto(&self.services.renew_plan(&user, id).await?))
+        })
+        .await
+    }
+
     async fn submit_plan(&self, request: Request<pb::SubmitPlanRequest>) -> Answer<pb::Plan> {
         handle(request, |user, request| async move {
             let (id, answer) = plan::read_submit(request, self.services.limits())?;
@@ -91,6 +99,35 @@ impl PlansService for Plans {
                 .services
                 .fail_plan(&user, failure.id, &failure.verdict, &failure.detail, failure.call);
             Ok(plan::view_to_proto(&recorded.await?))
+        })
+        .await
+    }
+
+    async fn set_planner_mode(&self, request: Request<pb::SetPlannerModeRequest>) -> Answer<pb::Job> {
+        handle(request, |user, request| async move {
+            let change = job::read_mode(request)?;
+            let set = self
+                .services
+                .set_planner_mode(&user, change.id, change.mode, change.etag.as_deref());
+            Ok(job::to_proto(&set.await?))
+        })
+        .await
+    }
+
+    async fn approve_plan(&self, request: Request<pb::ApprovePlanRequest>) -> Answer<pb::Plan> {
+        handle(request, |user, request| async move {
+            let id = plan::read_decision(&request.plan_id, &request.reason)?;
+            let approved = self.services.approve_plan(&user, id, &request.reason, trace::parent());
+            Ok(plan::view_to_proto(&approved.await?))
+        })
+        .await
+    }
+
+    async fn reject_plan(&self, request: Request<pb::RejectPlanRequest>) -> Answer<pb::Plan> {
+        handle(request, |user, request| async move {
+            let id = plan::read_decision(&request.plan_id, &request.reason)?;
+            let rejected = self.services.reject_plan(&user, id, &request.reason).await?;
+            Ok(plan::view_to_proto(&rejected))
         })
         .await
     }
