@@ -5,7 +5,7 @@
 
 mod ending;
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use baton_domain::services::Services;
 use baton_proto::v1::{
@@ -28,6 +28,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tower::{Layer, Service, util::BoxCloneService};
 
 use crate::{
+    feed::{FeedOptions, RunFeed},
     handlers::{FlashSales, Jobs, Plans, Runs},
     health::Health,
     layers::{self, Bounds, Stacked},
@@ -48,6 +49,8 @@ pub struct Options {
     pub deadline: Duration,
     /// How often a watch looks for changes that no wake told it of.
     pub watch_poll: Duration,
+    /// How watches of runs are served.
+    pub feed: FeedOptions,
     /// Silence after which a connection is asked whether it is still there, and how long it may take to answer.
     pub keepalive_interval: Duration,
     pub keepalive_timeout: Duration,
@@ -62,6 +65,7 @@ impl Default for Options {
             max_streams: 4_096,
             deadline: Duration::from_secs(30),
             watch_poll: Duration::from_secs(5),
+            feed: FeedOptions::default(),
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(10),
@@ -86,6 +90,7 @@ pub enum ServeError {
 pub struct Server {
     options: Options,
     services: Services,
+    feed: Arc<RunFeed>,
     service: Stacked,
     reporter: HealthReporter,
     /// Ends open streams.
@@ -106,11 +111,13 @@ impl Server {
             deadline: options.deadline,
             stop: stop_streams.clone(),
         };
-        let routes = routes(&services, &options, &reporter)?;
+        let feed = RunFeed::new(services.clone(), options.feed.clone());
+        let routes = routes(&services, &feed, &options, &reporter)?;
         Ok(Self {
             service: layers::stack(routes, &bounds),
             options,
             services,
+            feed,
             reporter,
             stop_streams,
         })
@@ -156,6 +163,7 @@ impl Server {
         let serving = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(self.options.keepalive_interval))
             .http2_keepalive_timeout(Some(self.options.keepalive_timeout))
+            .max_concurrent_streams(u32::try_from(self.options.max_streams).ok())
             .serve_with_incoming_shutdown(self.service, incoming, stop_accepting.clone().cancelled_owned());
         let stopping = async {
             // Health first, so that callers learn of it while everything still works.
@@ -163,13 +171,22 @@ impl Server {
             stop_accepting.cancel();
             self.stop_streams.cancel();
         };
-        Ok(ending::drain(serving, stopping, self.options.drain).await?)
+        let drained = ending::drain(serving, stopping, self.options.drain);
+        tokio::select! {
+            drained = drained => Ok(drained?),
+            never = self.feed.run() => match never {},
+        }
     }
 }
 
-fn routes(services: &Services, options: &Options, reporter: &HealthReporter) -> Result<Routes, ServeError> {
+fn routes(
+    services: &Services,
+    feed: &Arc<RunFeed>,
+    options: &Options,
+    reporter: &HealthReporter,
+) -> Result<Routes, ServeError> {
     let jobs = JobsServiceServer::new(Jobs::new(services.clone()));
-    let runs = RunsServiceServer::new(Runs::new(services.clone()));
+    let runs = RunsServiceServer::new(Runs::new(services.clone(), Arc::clone(feed)));
     let sales = FlashSalesServiceServer::new(FlashSales::new(services.clone()));
     let plans = PlansServiceServer::new(Plans::new(services.clone(), options.watch_poll));
     let health = HealthService::from_health_reporter(reporter.clone());

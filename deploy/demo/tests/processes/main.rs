@@ -10,3 +10,4 @@ mod planner;
 mod postgres;
 mod stage;
 mod traces;
+mod watching;

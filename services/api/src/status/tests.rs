@@ -145,6 +145,7 @@ fn the_layers_statuses_have_details_too() {
         (unauthenticated(), Code::Unauthenticated, "UNAUTHENTICATED"),
         (deadline_exceeded(), Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
         (overloaded(), Code::ResourceExhausted, "OVERLOADED"),
+        (too_slow(), Code::ResourceExhausted, "WATCH_TOO_SLOW"),
         (stopping(), Code::Unavailable, "SERVER_STOPPING"),
         (internal(), Code::Internal, "INTERNAL"),
     ];

@@ -5,7 +5,8 @@ use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 
 use crate::databases::{Folder, OwnDatabase};
 
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
+    "change_marks",
     "endpoint_state",
     "flash_sale_jobs",
     "flash_sales",
