@@ -30,6 +30,8 @@ fn terms(hints: &[Uuid]) -> Terms {
         active: true,
         job_runs: true,
         pause: None,
+        overlap: "skip".to_owned(),
+        room: 1,
         hints: hints.iter().map(hint).collect(),
     }
 }
