@@ -79,6 +79,15 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// More than is taken of all connections together, so that a caller is turned away with a status and does not wait for
+    /// a stream of its own connection to end.
+    fn streams_of_a_connection(&self) -> u32 {
+        let taken = self.max_calls.saturating_add(self.max_streams);
+        u32::try_from(taken.saturating_add(1_024)).unwrap_or(u32::MAX)
+    }
+}
+
 /// Why the server could not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -172,7 +181,7 @@ impl Server {
             .http2_keepalive_timeout(Some(self.options.keepalive_timeout))
             .max_connection_age(self.options.connection_age)
             .max_connection_age_grace(self.options.connection_grace)
-            .max_concurrent_streams(u32::try_from(self.options.max_streams).ok())
+            .max_concurrent_streams(self.options.streams_of_a_connection())
             .serve_with_incoming_shutdown(self.service, incoming, stop_accepting.clone().cancelled_owned());
         let stopping = async {
             // Health first, so that callers learn of it while everything still works.
