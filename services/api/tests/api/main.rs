@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod calls;
+mod connections;
 mod endpoint_verbs;
 mod endpoints;
+mod explain;
 mod fuzz;
 mod harness;
 mod hints;
@@ -17,5 +19,7 @@ mod sales;
 mod serving;
 mod shop;
 mod store;
+mod submit_runs;
+mod summaries;
 mod watch;
 mod watch_runs;
