@@ -84,7 +84,7 @@ fn plan() -> Plan {
 #[test]
 fn a_stored_context_is_shown_like_the_original() {
     let context = recorded::read(&stored_context()).unwrap();
-    let prompt = Prompt::build(&context, &[], prompt::DEFAULT_MAX_CHARS).unwrap();
+    let prompt = Prompt::build(&context, &["review".to_owned()], prompt::DEFAULT_MAX_CHARS).unwrap();
     let shown = &prompt.messages[1].content;
     for part in [
         r#""schedule":"cron 0 3 * * * (Europe/Berlin)""#,
