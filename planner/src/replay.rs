@@ -139,7 +139,7 @@ fn verdict_check(plan: &Plan, context: &Result<PlanningContext, String>) -> Verd
         Err(reason) => return VerdictCheck::NotComparable { reason },
     };
     let now = Judgement::of(raw_answer(plan), context).comparable_to(&recorded);
-    if serde_json::json!(recorded).to_string() == serde_json::json!(now).to_string() {
+    if recorded.text() == now.text() {
         VerdictCheck::Identical { judgement: now }
     } else {
         VerdictCheck::Different {

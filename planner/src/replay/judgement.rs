@@ -89,6 +89,11 @@ impl Judgement {
         }
     }
 
+    /// The JSON text that is compared.
+    pub fn text(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+
     /// The same without what the other cannot tell.
     pub fn comparable_to(mut self, other: &Self) -> Self {
         self.review_after_us = self.review_after_us.filter(|_| other.review_after_us.is_some());

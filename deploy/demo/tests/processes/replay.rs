@@ -41,7 +41,6 @@ async fn furnish(stage: &Stage, job: &str) {
     let pause = v1::PauseEndpointRequest {
         id: paused,
         until: Some((baton_demo::clock::wall_now() + HOUR).into()),
-        ..Default::default()
     };
     stage.jobs().pause_endpoint(pause).await.expect("a person pauses");
     let nightly = v1::Endpoint {
