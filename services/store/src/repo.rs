@@ -15,6 +15,8 @@ mod retention;
 mod runs;
 mod sales;
 mod schedules;
+mod successors;
+mod summaries;
 
 /// How many rows a page wants.
 fn rows_of(page: Page) -> u64 {

@@ -1,8 +1,10 @@
 //! The API as callers see it: the production stack over in-process pipes, on an in-memory store.
 
 mod calls;
+mod connections;
 mod endpoint_verbs;
 mod endpoints;
+mod explain;
 mod fuzz;
 mod harness;
 mod hints;
@@ -16,5 +18,7 @@ mod sales;
 mod serving;
 mod shop;
 mod store;
+mod submit_runs;
+mod summaries;
 mod watch;
 mod watch_runs;
