@@ -179,7 +179,7 @@ fn price(text: Option<&str>) -> Result<Option<f64>, String> {
     text.map(|text| parse(text).ok_or_else(|| wrong(text))).transpose()
 }
 
-fn scheduler_url(text: &str) -> Result<String, String> {
+pub(crate) fn scheduler_url(text: &str) -> Result<String, String> {
     let url = http_url(text)?;
     if url.scheme() != "http" {
         return Err("this build reaches schedulers without TLS only, use http://".to_owned());
