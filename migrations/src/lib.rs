@@ -24,6 +24,7 @@ mod m0007_history_partitions;
 mod m0008_due_order;
 mod m0009_lanes;
 mod m0010_ledger;
+mod m0013_tokens;
 
 /// Every step, oldest first.
 pub struct Migrator;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_due_order::Migration),
             Box::new(m0009_lanes::Migration),
             Box::new(m0010_ledger::Migration),
+            Box::new(m0013_tokens::Migration),
         ]
     }
 }

@@ -8,7 +8,8 @@
 //! 2. `convert`: messages to domain values and back; everything that is wrong with a request is collected there.
 //! 3. [`status`]: the one place that turns an error into a gRPC status.
 //! 4. `watch`: the stream of planning contexts.
-//! 5. `layers`: what happens around every call, and [`server`]: how the layers stack and how serving starts and ends.
+//! 5. `caller`: who calls and what they may.
+//! 6. `layers`: what happens around every call, and [`server`]: how the layers stack and how serving starts and ends.
 
 mod caller;
 mod convert;
@@ -21,4 +22,5 @@ pub mod status;
 mod trace;
 mod watch;
 
-pub use server::{Options, ServeError, Server, require_loopback};
+pub use caller::{Authentication, CertificateNames};
+pub use server::{ClientCa, Options, ServeError, Server, Tls};

@@ -18,6 +18,7 @@ mod runs;
 mod sales;
 mod settlement;
 mod submissions;
+mod tokens;
 mod verdicts;
 
 pub use asks::{check_failure, check_planner};
@@ -30,6 +31,7 @@ pub use runs::{Purpose, RunRequest, check_planned_at};
 pub use sales::SaleDraft;
 pub use settlement::{Ends, Over, settle};
 pub use submissions::{StoreSubmissions, Submission, Submissions};
+pub use tokens::Asker;
 
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ mod retention;
 mod runs;
 mod sales;
 mod schedules;
+mod tokens;
 
 /// How many rows a page wants.
 fn rows_of(page: Page) -> u64 {

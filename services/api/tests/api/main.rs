@@ -5,6 +5,7 @@ mod endpoint_verbs;
 mod endpoints;
 mod harness;
 mod hints;
+mod isolation;
 mod jobs;
 mod pages;
 mod plans;
