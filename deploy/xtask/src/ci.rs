@@ -3,6 +3,7 @@
 //! One step after the other: on two cores the compiler keeps both busy, and a demo that replays a timetable beside a
 //! build would measure the build.
 
+mod buf;
 mod crate_graph;
 mod demo_check;
 mod readme;

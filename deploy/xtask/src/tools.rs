@@ -35,6 +35,14 @@ pub const GRPCURL: Tool = Tool {
     needs: "Go (https://go.dev/dl)",
 };
 
+/// Lints the protos, compares them with earlier ones, and has stubs generated.
+pub const BUF: Tool = Tool {
+    name: "buf",
+    version: "1.75.0",
+    install: install_buf,
+    needs: "Node.js with npm (https://nodejs.org)",
+};
+
 impl Tool {
     /// Where the tool is, installed first if need be.
     pub fn obtain(&self, processes: &Processes) -> Result<PathBuf> {
@@ -109,6 +117,17 @@ fn install_grpcurl(tool: &Tool, into: &Path) -> Command {
     command
 }
 
+/// A package of npm brings the program for this machine along; `--global` means: into `bin` below the prefix.
+fn install_buf(tool: &Tool, into: &Path) -> Command {
+    let prefix = into.parent().unwrap_or(into);
+    let mut command = Command::new("npm");
+    command
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--global", "--prefix"])
+        .arg(prefix)
+        .arg(format!("@bufbuild/buf@{}", tool.version));
+    command
+}
+
 fn names_version(text: &[u8], version: &str) -> bool {
     let text = String::from_utf8_lossy(text);
     text.split_whitespace()
@@ -147,6 +166,8 @@ mod tests {
         )));
         let grpcurl = install_grpcurl(&GRPCURL, Path::new("/cache/bin"));
         assert!(arguments(&grpcurl).ends_with(&format!("@v{}", GRPCURL.version)));
+        let buf = install_buf(&BUF, Path::new("/cache/buf-0/bin"));
+        assert!(arguments(&buf).ends_with(&format!("/cache/buf-0 @bufbuild/buf@{}", BUF.version)));
     }
 
     #[test]

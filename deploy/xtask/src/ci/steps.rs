@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Step, crate_graph, demo_check, readme};
+use super::{Step, buf, crate_graph, demo_check, readme};
 use crate::processes::Processes;
 use crate::tools::CARGO_DENY;
 use crate::workspace::Workspace;
@@ -20,6 +20,14 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "crate graph",
         check: crate_graph::check,
+    },
+    Step {
+        name: "buf lint",
+        check: buf::lint,
+    },
+    Step {
+        name: "buf breaking",
+        check: buf::breaking,
     },
     Step {
         name: "clippy",
