@@ -2,7 +2,7 @@
 //!
 //! Driven by the descriptors: a method without a row in [`table`] fails the first test. The rows are in `isolation/table`.
 
-mod raw;
+pub mod raw;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};

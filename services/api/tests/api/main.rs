@@ -1,6 +1,7 @@
 //! The API as callers see it: the production stack over in-process pipes, on an in-memory store.
 
 mod calls;
+mod credentials;
 mod endpoint_verbs;
 mod endpoints;
 mod harness;

@@ -64,11 +64,14 @@ pub enum Expect {
     Own,
 }
 
+/// An encoded request that names these things.
+type Request = Box<dyn Fn(&Ids) -> Vec<u8>>;
+
 pub struct Case {
     method: &'static str,
     pub by: By,
     pub expect: Expect,
-    pub request: Box<dyn Fn(&Ids) -> Vec<u8>>,
+    pub request: Request,
 }
 
 impl Case {
