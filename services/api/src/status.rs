@@ -4,6 +4,8 @@
 //! Every status carries an `ErrorInfo` with domain `baton.v1` and a stable reason. What a database said stays here: it
 //! is logged, and callers are told no more than that something broke.
 
+mod fit;
+
 use std::{collections::HashMap, time::Duration};
 
 use baton_domain::{
@@ -11,7 +13,7 @@ use baton_domain::{
     error::{Error, Resource, StoreError, Violation},
 };
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt as _};
+use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt as _};
 
 /// The `domain` of every `ErrorInfo`.
 pub const DOMAIN: &str = "baton.v1";
@@ -77,12 +79,8 @@ fn invalid(violations: Vec<Violation>) -> Status {
         [only] => format!("{}: {}", only.field, only.description),
         several => format!("the request has {} violations", several.len()),
     };
-    let fields: Vec<FieldViolation> = violations
-        .into_iter()
-        .map(|violation| FieldViolation::new(violation.field, violation.description))
-        .collect();
     let mut details = info("INVALID_REQUEST");
-    details.set_bad_request(fields);
+    details.set_bad_request(fit::violations(violations));
     with(Code::InvalidArgument, message, details)
 }
 
@@ -206,7 +204,7 @@ fn retry(reason: &str, after: Duration) -> ErrorDetails {
 }
 
 fn with(code: Code, message: impl Into<String>, details: ErrorDetails) -> Status {
-    Status::with_error_details(code, message, details)
+    Status::with_error_details(code, fit::message(message.into()), details)
 }
 
 #[cfg(test)]

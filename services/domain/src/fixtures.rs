@@ -7,5 +7,5 @@ mod memory;
 mod wakes;
 
 pub use clock::{SeededChance, TestClock};
-pub use memory::MemoryStore;
+pub use memory::{Mark, MemoryStore};
 pub use wakes::Wakes;

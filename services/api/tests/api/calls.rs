@@ -12,7 +12,7 @@ use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
 use crate::{
-    harness::{UNKNOWN, World, reason},
+    harness::{UNKNOWN, World, reason, violations},
     store::Mood,
 };
 
@@ -229,5 +229,32 @@ async fn an_outage_is_unavailable_and_says_when_to_try_again() {
         let status = refused.as_ref().expect_err("refused");
         assert!(!status.message().contains("10.1.2.3") && !status.message().contains("secret"));
         assert_eq!(reason(refused, code), expected);
+    }
+}
+
+/// A status travels in headers, and gRPC's core takes 8 KiB of them. Found by the fuzz test: a signal's name of 8 KiB came
+/// back in its violation, and the caller saw a broken connection.
+#[tokio::test]
+async fn a_refusal_with_much_to_tell_still_arrives() {
+    let world = World::new().await;
+    let odd_names = ["界", "ß", "x"].map(|letter| (letter.repeat(8_000), f64::NAN));
+    let sale = pb::CreateFlashSaleRequest {
+        flash_sale: Some(pb::FlashSale {
+            signals: odd_names.into(),
+            ..pb::FlashSale::default()
+        }),
+        ..pb::CreateFlashSaleRequest::default()
+    };
+    let wrong_name = world.sales().create_flash_sale(sale).await.expect_err("refused");
+    let steps = vec![pb::PlanStep::default(); 500];
+    let many_steps = pb::SubmitPlanRequest {
+        steps,
+        ..pb::SubmitPlanRequest::default()
+    };
+    let many_steps = world.plans().submit_plan(many_steps).await.expect_err("refused");
+    for refused in [wrong_name, many_steps] {
+        let in_headers = refused.details().len() * 4 / 3 + refused.message().len() * 3;
+        assert!(in_headers < 7_900, "{in_headers} bytes");
+        assert!(violations(Err::<(), _>(refused)).len() > 1);
     }
 }

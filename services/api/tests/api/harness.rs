@@ -42,6 +42,7 @@ const PIPE_BYTES: usize = 64 * 1_024;
 pub struct World {
     pub clock: Arc<TestClock>,
     pub mood: MoodSwitch,
+    pub memory: MemoryStore,
     pub services: Services,
     pub queue: StoreQueue,
     pub channel: Channel,
@@ -59,7 +60,8 @@ impl World {
     pub async fn with(options: Options) -> Self {
         let clock = Arc::new(TestClock::at(from_micros(1_800_000_000_000_000)));
         let mood = MoodSwitch::default();
-        let store: Arc<dyn Store> = Arc::new(MoodyStore::new(MemoryStore::new(clock.clone()), &mood));
+        let memory = MemoryStore::new(clock.clone());
+        let store: Arc<dyn Store> = Arc::new(MoodyStore::new(memory.clone(), &mood));
         let chance: Arc<dyn Chance> = Arc::new(SeededChance::new(1));
         let services = Services::new(Arc::clone(&store), Arc::clone(&chance), PlanLimits::default());
         let server = Server::new(services.clone(), options).expect("descriptors are readable");
@@ -71,6 +73,7 @@ impl World {
             channel: connect(accepted, Arc::clone(&connections)),
             clock,
             mood,
+            memory,
             services,
             queue: StoreQueue::new(store, chance),
             connections,

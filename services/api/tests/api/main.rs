@@ -4,6 +4,7 @@ mod calls;
 mod credentials;
 mod endpoint_verbs;
 mod endpoints;
+mod fuzz;
 mod harness;
 mod hints;
 mod isolation;
