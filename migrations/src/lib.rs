@@ -25,6 +25,7 @@ mod m0008_due_order;
 mod m0009_lanes;
 mod m0010_ledger;
 mod m0013_tokens;
+mod m0014_planner_modes;
 
 /// Every step, oldest first.
 pub struct Migrator;
@@ -44,8 +45,15 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_lanes::Migration),
             Box::new(m0010_ledger::Migration),
             Box::new(m0013_tokens::Migration),
+            Box::new(m0014_planner_modes::Migration),
         ]
     }
+}
+
+/// Names of all steps, oldest first.
+pub fn steps() -> Vec<String> {
+    let steps = Migrator::migrations();
+    steps.iter().map(|step| step.name().to_owned()).collect()
 }
 
 /// How a database's schema relates to the one this program was built for.
@@ -67,10 +75,7 @@ pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr>
     if applied.is_empty() && SchemaManager::new(db).has_table("jobs").await? {
         return Ok(SchemaState::Foreign);
     }
-    let known: Vec<String> = Migrator::migrations()
-        .iter()
-        .map(|step| step.name().to_owned())
-        .collect();
+    let known = steps();
     let unknown: Vec<String> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
     if !unknown.is_empty() {
         return Ok(SchemaState::Unknown(unknown));

@@ -5,6 +5,7 @@
 //! plan's lease.
 
 mod conversation;
+mod lease;
 mod record;
 
 use std::{sync::Arc, time::Duration};
@@ -13,21 +14,16 @@ use baton_proto::v1::{
     BeginPlanRequest, BeginPlanResponse, FailPlanRequest, Plan, PlanState, PlanningContext, SubmitPlanRequest,
 };
 use conversation::{Conversation, Setback};
+use lease::Lease;
 use prost_types::Timestamp;
 use record::Account;
-use tokio::time::Instant;
+pub use record::Prices;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 use tracing::{Span, field::Empty};
 
-use crate::{
-    check::Proposal,
-    circuit::Failure,
-    metrics::Metrics,
-    model::Model,
-    rpc::Scheduler,
-    scale::{seconds_between, wire_duration},
-};
+use crate::{check::Proposal, circuit::Failure, metrics::Metrics, model::Model, rpc::Scheduler, scale::wire_duration};
 
 /// How asks are made.
 #[derive(Debug, Clone)]
@@ -38,6 +34,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// Length of a prompt, in characters.
     pub max_prompt_chars: usize,
+    /// Of the model's tokens, where they are known.
+    pub prices: Option<Prices>,
 }
 
 /// What came of an ask.
@@ -49,6 +47,8 @@ pub enum End {
     Begun {
         /// When the frozen context was put together: contexts from before it are settled.
         as_of: Option<Timestamp>,
+        /// Of the frozen context.
+        context_revision: i64,
         model: ModelHealth,
     },
 }
@@ -93,6 +93,9 @@ impl Asker {
             Err(status) => {
                 Span::current().record("verdict", "not-begun");
                 tracing::debug!(code = ?status.code(), message = status.message(), "the ask was not begun");
+                if status.code() == Code::ResourceExhausted {
+                    self.metrics.budget_refusal(reason(&status));
+                }
                 End::NotBegun(status)
             }
         }
@@ -107,9 +110,12 @@ impl Asker {
             model: self.model.as_ref(),
             settings: &self.settings,
             stop: &self.stop,
-            deadline: lease_end(&plan),
         };
-        let outcome = conversation.hold(&context, &plan.ask_reasons, &mut account).await;
+        let outcome = tokio::select! {
+            biased;
+            outcome = conversation.hold(&context, &plan.ask_reasons, &mut account) => outcome,
+            why = lease_lost(&self.scheduler, &plan) => Err(Setback::lease_lost(why)),
+        };
         let latency = account.latency;
         let model = match outcome {
             Ok(proposal) => {
@@ -125,6 +131,7 @@ impl Asker {
         self.metrics.model_latency(latency, model);
         End::Begun {
             as_of: context.as_of_time,
+            context_revision: context.context_revision,
             model,
         }
     }
@@ -138,13 +145,14 @@ impl Asker {
             hints: proposal.hints,
             rationale: proposal.rationale,
             review_after: Some(wire_duration(proposal.review_after)),
-            call: Some(account.into_call(self.model.name(), &self.metrics)),
+            call: Some(account.into_call(self.model.name(), self.settings.prices, &self.metrics)),
         };
         match self.scheduler.submit(request).await {
             Ok(answered) if answered.state() == PlanState::Refused => self.tell("refused", &answered.detail),
-            Ok(_) => {
-                self.note("accepted");
-                tracing::info!(plan_id = plan.id, steps, hints, "plan accepted");
+            Ok(answered) => {
+                let verdict = accepted_verdict(answered.state());
+                self.note(verdict);
+                tracing::info!(plan_id = plan.id, steps, hints, "plan {verdict}");
             }
             Err(status) => self.tell(submit_verdict(status.code()), status.message()),
         }
@@ -156,7 +164,7 @@ impl Asker {
             plan_id: plan.id.clone(),
             verdict: setback.verdict.to_owned(),
             detail: record::detail(&setback.detail),
-            call: Some(account.into_call(self.model.name(), &self.metrics)),
+            call: Some(account.into_call(self.model.name(), self.settings.prices, &self.metrics)),
         };
         if let Err(status) = self.scheduler.fail(request).await {
             tracing::warn!(plan_id = plan.id, code = ?status.code(), message = status.message(), "verdict not recorded");
@@ -174,6 +182,21 @@ impl Asker {
     }
 }
 
+/// What the scheduler made of a sound answer, as the job's mode says.
+fn accepted_verdict(state: PlanState) -> &'static str {
+    match state {
+        PlanState::Suggested => "suggested",
+        PlanState::Observed => "observed",
+        _ => "accepted",
+    }
+}
+
+/// The stable reason of a refusal; empty when it has none.
+fn reason(status: &Status) -> String {
+    let details = status.get_error_details();
+    details.error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}
+
 /// Why SubmitPlan gave no plan. What the scheduler refuses it records itself.
 fn submit_verdict(code: Code) -> &'static str {
     match code {
@@ -183,10 +206,12 @@ fn submit_verdict(code: Code) -> &'static str {
     }
 }
 
-/// When the lease of a plan that was just begun runs out, by this process's clock.
-fn lease_end(plan: &Plan) -> Option<Instant> {
-    let left = seconds_between(plan.create_time.as_ref()?, plan.lease_expire_time.as_ref()?);
-    Instant::now().checked_add(Duration::try_from_secs_f64(left).ok()?)
+/// Keeps the lease of a plan that was just begun; answers why it was lost, if it is.
+async fn lease_lost(scheduler: &Scheduler, plan: &Plan) -> String {
+    match Lease::of(scheduler, plan) {
+        Some(lease) => lease.keep().await,
+        None => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]

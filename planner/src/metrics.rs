@@ -15,6 +15,8 @@ pub struct Metrics {
     asks: Counter<u64>,
     verdicts: Counter<u64>,
     tokens: Counter<u64>,
+    cost: Counter<f64>,
+    budget_refusals: Counter<u64>,
     model_latency: Histogram<f64>,
     waves: Counter<u64>,
     circuit_openings: Counter<u64>,
@@ -35,6 +37,14 @@ impl Default for Metrics {
             tokens: meter
                 .u64_counter("baton.planner.tokens")
                 .with_description("Tokens used, by direction.")
+                .build(),
+            cost: meter
+                .f64_counter("baton.planner.cost")
+                .with_description("Estimated cost of tokens, in the unit of the price settings.")
+                .build(),
+            budget_refusals: meter
+                .u64_counter("baton.planner.budget.refusals")
+                .with_description("Asks not begun because a budget was used up, by the scheduler's reason.")
                 .build(),
             model_latency: meter
                 .f64_histogram("baton.planner.model.latency")
@@ -67,6 +77,15 @@ impl Metrics {
             .add(usage.input_tokens, &[KeyValue::new("direction", "input")]);
         self.tokens
             .add(usage.output_tokens, &[KeyValue::new("direction", "output")]);
+    }
+
+    pub fn cost(&self, micros: i64) {
+        self.cost.add(micros as f64 / 1e6, &[]);
+    }
+
+    /// `budget` is the reason of the scheduler's refusal.
+    pub fn budget_refusal(&self, budget: String) {
+        self.budget_refusals.add(1, &[KeyValue::new("budget", budget)]);
     }
 
     pub fn model_latency(&self, latency: Duration, health: ModelHealth) {

@@ -7,8 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 use baton_domain::ids::Chance;
 use baton_proto::v1::{
-    AdvancePlanRequest, BeginPlanRequest, BeginPlanResponse, FailPlanRequest, Plan, SubmitPlanRequest,
-    WatchPlanningContextsRequest, WatchPlanningContextsResponse, plans_service_client::PlansServiceClient,
+    AdvancePlanRequest, BeginPlanRequest, BeginPlanResponse, FailPlanRequest, Plan, RenewPlanRequest,
+    SubmitPlanRequest, WatchPlanningContextsRequest, WatchPlanningContextsResponse,
+    plans_service_client::PlansServiceClient,
 };
 use tonic::{Code, Response, Status, Streaming, body::Body};
 use tonic_types::StatusExt as _;
@@ -65,6 +66,15 @@ impl Scheduler {
     pub async fn begin(&self, request: BeginPlanRequest) -> Result<BeginPlanResponse, Status> {
         let mut client = self.client.clone();
         within(client.begin_plan(request)).await
+    }
+
+    /// Extends the lease of an ask. Not repeated here: the lease's keeper comes again.
+    ///
+    /// # Errors
+    /// The scheduler's status, or DEADLINE_EXCEEDED.
+    pub async fn renew(&self, plan_id: String) -> Result<Plan, Status> {
+        let mut client = self.client.clone();
+        within(client.renew_plan(RenewPlanRequest { plan_id })).await
     }
 
     /// Records an answer.

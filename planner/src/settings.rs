@@ -77,6 +77,14 @@ pub struct RunArgs {
         default_value_t = prompt::DEFAULT_MAX_CHARS.to_string())]
     pub max_prompt_chars: String,
 
+    /// Price of a million input tokens, for the estimated cost of each plan; takes --output-price with it.
+    #[arg(long, env = "BATON_PLANNER_INPUT_PRICE", value_name = "NUMBER")]
+    pub input_price: Option<String>,
+
+    /// Price of a million output tokens, in the same currency.
+    #[arg(long, env = "BATON_PLANNER_OUTPUT_PRICE", value_name = "NUMBER")]
+    pub output_price: Option<String>,
+
     /// Name of this planner, shown while it holds a job's lease. Absent: one that no other planner has.
     #[arg(long, env = "BATON_PLANNER_NAME", value_name = "NAME")]
     pub name: Option<String>,
@@ -117,6 +125,7 @@ impl Settings {
         let debounce = errors.check("--debounce", debounce(&args.debounce));
         let max_concurrent = errors.check("--max-concurrent", within(&args.max_concurrent, 1, 1_000));
         let max_prompt_chars = errors.check("--max-prompt-chars", within(&args.max_prompt_chars, 10_000, 10_000_000));
+        let prices = prices(args, &mut errors);
         let planner = errors.check("--name", planner_name(args.name.as_deref().unwrap_or(default_name)));
         // Each `?` below only passes on a mistake that is in `errors` already.
         let settings = (|| {
@@ -124,6 +133,7 @@ impl Settings {
                 planner: planner?,
                 request_timeout: request_timeout?,
                 max_prompt_chars: max_prompt_chars?,
+                prices: prices?,
             };
             let circuit = circuit::Config::default();
             let work = work::Settings {
@@ -147,6 +157,24 @@ impl Settings {
         })();
         settings.ok_or(errors)
     }
+}
+
+/// Both prices, or none; `None` is a mistake.
+fn prices(args: &RunArgs, errors: &mut ConfigErrors) -> Option<Option<ask::Prices>> {
+    let input = errors.check("--input-price", price(args.input_price.as_deref()))?;
+    let output = errors.check("--output-price", price(args.output_price.as_deref()))?;
+    let both = match (input, output) {
+        (Some(input), Some(output)) => Ok(Some(ask::Prices { input, output })),
+        (None, None) => Ok(None),
+        (Some(_), None) | (None, Some(_)) => Err("are only of use together"),
+    };
+    errors.check("--input-price and --output-price", both)
+}
+
+fn price(text: Option<&str>) -> Result<Option<f64>, String> {
+    let parse = |text: &str| text.parse().ok().filter(|price| (0.0..=1e6).contains(price));
+    let wrong = |text: &str| format!("`{text}` is not a price from 0 to 1000000");
+    text.map(|text| parse(text).ok_or_else(|| wrong(text))).transpose()
 }
 
 fn base_url(text: Option<&str>) -> Result<String, String> {

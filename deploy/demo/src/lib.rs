@@ -5,7 +5,9 @@
 //! happened). Nothing here is part of the product: the scheduler and the planner are separate processes, reached over
 //! gRPC.
 
+pub mod client;
 pub mod clock;
+pub mod definitions;
 pub mod expectations;
 mod local_server;
 pub mod runner;

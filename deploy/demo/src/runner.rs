@@ -9,7 +9,6 @@ mod options;
 mod processes;
 mod replay;
 mod report;
-mod scheduler;
 mod setup;
 mod timeline;
 
@@ -21,11 +20,10 @@ use tempfile::TempDir;
 pub use options::Options;
 pub use report::Report;
 
-use crate::{clock::minutes, scenario::Scenario, sink::Sink};
+use crate::{client::Client, clock::minutes, scenario::Scenario, sink::Sink};
 use console::Console;
 use model::Model;
 use processes::Processes;
-use scheduler::Scheduler;
 
 /// How a demonstration ended.
 #[derive(Debug)]
@@ -88,7 +86,7 @@ async fn play(
 
     let address = processes.start_scheduler(options, directory.path()).await?;
     processes.start_planner(options, &address, &model, directory.path())?;
-    let scheduler = Scheduler::connect(&address).await?;
+    let scheduler = Client::connect(&address).await?;
     let stage = setup::set_up(scenario, &scheduler, &sink, options.speed).await?;
 
     let mut watched = replay::replay(&stage, processes, console).await?;

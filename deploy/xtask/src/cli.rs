@@ -49,6 +49,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// One story in Go, Python, TypeScript and Rust, with stubs generated from the protos, against a real scheduler
+    Clients,
     /// A round trip with grpcurl against a scheduler on a temporary SQLite file
     GrpcurlCheck,
 }

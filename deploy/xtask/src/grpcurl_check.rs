@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::processes::Processes;
-use crate::scheduler_process::SchedulerProcess;
+use crate::scheduler;
 use crate::tools::GRPCURL;
 use crate::workspace::Workspace;
 
@@ -33,7 +33,7 @@ pub fn run(workspace: &Workspace, processes: &Processes) -> Result<()> {
     processes.run(&mut workspace.build_binaries())?;
     let program = GRPCURL.obtain(processes)?;
     let directory = tempfile::tempdir().context("cannot create a temporary directory")?;
-    let scheduler = SchedulerProcess::start(workspace, processes, directory.path())?;
+    let scheduler = scheduler::serve(workspace, processes, directory.path(), &[])?;
     let grpcurl = Grpcurl {
         program,
         processes,

@@ -56,6 +56,11 @@ impl Workspace {
         &self.root
     }
 
+    /// Where cargo puts what it builds.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// The directory of each member, relative to the root.
     pub fn members(&self) -> &[PathBuf] {
         &self.members

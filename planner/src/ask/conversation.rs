@@ -3,8 +3,6 @@
 //! Called by an ask between BeginPlan and SubmitPlan; does no RPC. Every way in which it ends without a proposal is a
 //! [`Setback`] with the verdict to record.
 
-use std::time::Duration;
-
 use baton_proto::v1::PlanningContext;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -14,7 +12,7 @@ use super::{ModelHealth, Settings, record::Account};
 use crate::{
     check::{self, Frame, Proposal, Rejection},
     circuit::Failure,
-    model::{ErrorKind, Message, Model, ModelError},
+    model::{Message, Model, ModelError},
     prompt::{Prompt, TooLong},
 };
 
@@ -31,8 +29,6 @@ pub(super) struct Conversation<'a> {
     pub model: &'a dyn Model,
     pub settings: &'a Settings,
     pub stop: &'a CancellationToken,
-    /// No answer is of use after it.
-    pub deadline: Option<Instant>,
 }
 
 impl Conversation<'_> {
@@ -71,11 +67,7 @@ impl Conversation<'_> {
 
     /// One request. The text of the answer also stands in the account, whatever comes of it.
     async fn round(&self, messages: &[Message], schema: &Value, account: &mut Account) -> Result<String, Setback> {
-        let timeout = self.time_left();
-        if timeout.is_zero() {
-            let message = "the plan's lease ran out before the model could be asked again";
-            return Err(Setback::model(&ModelError::new(ErrorKind::Timeout, message)));
-        }
+        let timeout = self.settings.request_timeout;
         let started = Instant::now();
         account.requests += 1;
         let answer = tokio::select! {
@@ -95,13 +87,6 @@ impl Conversation<'_> {
             }
         }
     }
-
-    fn time_left(&self) -> Duration {
-        let lease = self.deadline.map_or(Duration::MAX, |deadline| {
-            deadline.saturating_duration_since(Instant::now())
-        });
-        lease.min(self.settings.request_timeout)
-    }
 }
 
 impl Setback {
@@ -111,6 +96,15 @@ impl Setback {
             verdict: error.kind.verdict(),
             detail: error.message.clone(),
             health,
+        }
+    }
+
+    /// The plan is no longer this planner's: an answer would come too late.
+    pub(super) fn lease_lost(why: String) -> Self {
+        Self {
+            verdict: "lease-lost",
+            detail: why,
+            health: ModelHealth::Unknown,
         }
     }
 

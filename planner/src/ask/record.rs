@@ -10,6 +10,21 @@ const MAX_RAW_BYTES: usize = 64 * 1024;
 const MAX_DETAIL_CHARS: usize = 4_000;
 const MAX_LOG_CHARS: usize = 500;
 
+/// What a million tokens of the model cost, in any currency: the record is in millionths of its unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prices {
+    pub input: f64,
+    pub output: f64,
+}
+
+impl Prices {
+    /// A price per million tokens is the millionths that one token costs.
+    fn cost_micros(self, usage: Usage) -> i64 {
+        let cost = usage.input_tokens as f64 * self.input + usage.output_tokens as f64 * self.output;
+        cost.round() as i64
+    }
+}
+
 /// What the requests of one ask were and cost.
 #[derive(Debug, Default)]
 pub(super) struct Account {
@@ -32,8 +47,10 @@ impl Account {
     }
 
     /// The record, counted in the metrics as well.
-    pub fn into_call(self, model: &str, metrics: &Metrics) -> ModelCall {
+    pub fn into_call(self, model: &str, prices: Option<Prices>, metrics: &Metrics) -> ModelCall {
         metrics.tokens(self.usage);
+        let cost_micros = prices.map(|prices| prices.cost_micros(self.usage));
+        metrics.cost(cost_micros.unwrap_or_default());
         ModelCall {
             model: model.to_owned(),
             prompt_digest: self.prompt_digest,
@@ -42,6 +59,7 @@ impl Account {
             latency: Some(wire_duration(self.latency)),
             requests: self.requests,
             raw_answer: storable(&self.raw_answer, MAX_RAW_BYTES),
+            cost_micros,
         }
     }
 }
@@ -81,6 +99,19 @@ mod tests {
             storable(&"x".repeat(MAX_RAW_BYTES + 1), MAX_RAW_BYTES).len(),
             MAX_RAW_BYTES
         );
+    }
+
+    #[test]
+    fn a_cost_is_in_millionths_of_the_prices_unit() {
+        let prices = Prices {
+            input: 0.4,
+            output: 1.6,
+        };
+        let usage = Usage {
+            input_tokens: 10_000,
+            output_tokens: 500,
+        };
+        assert_eq!(prices.cost_micros(usage), 4_800);
     }
 
     #[test]

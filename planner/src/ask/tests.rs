@@ -1,7 +1,7 @@
 //! One ask against a scheduler double and a scripted model: what is submitted, and which verdict is recorded otherwise.
 
 use baton_proto::v1::ModelCall;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
 use super::*;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     testing::{
         contexts::{due_in, seconds},
         models::{NOTHING_TO_DO, ONE_STEP, ScriptedModel},
-        scheduler::{Call, FakeScheduler, LEASE_SECONDS},
+        scheduler::{Call, FakeScheduler, LEASE_SECONDS, LONGEST_ASK_SECONDS},
     },
 };
 
@@ -29,6 +29,7 @@ fn scene_with(model: ScriptedModel) -> Scene {
         planner: "planner-1".to_owned(),
         request_timeout: Duration::from_secs(60),
         max_prompt_chars: prompt::DEFAULT_MAX_CHARS,
+        prices: None,
     };
     let asker = Asker {
         scheduler: scheduler.client(),
@@ -252,7 +253,7 @@ async fn a_refused_or_superseded_answer_is_not_sent_again_nor_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_request_outlives_the_lease() {
+async fn a_lease_is_renewed_every_third_until_the_ask_has_taken_too_long() {
     struct Slow;
     #[async_trait::async_trait]
     impl Model for Slow {
@@ -277,8 +278,48 @@ async fn no_request_outlives_the_lease() {
     scene.asker.settings.request_timeout = Duration::from_secs(3_600);
     let started = Instant::now();
     scene.ask().await;
-    assert_eq!(started.elapsed().as_secs_f64(), LEASE_SECONDS);
-    assert_eq!(scene.failed().verdict, "model-timeout");
+    assert_eq!(started.elapsed().as_secs_f64(), LONGEST_ASK_SECONDS);
+    assert!(matches!(scene.calls.try_recv(), Ok(Call::Begin(_))));
+    // Every ten seconds, and once more for each third of what is left at the end.
+    for _ in 0..9 {
+        assert!(matches!(scene.calls.try_recv(), Ok(Call::Renew(_))));
+    }
+    match scene.calls.try_recv() {
+        Ok(Call::Fail(request)) => assert_eq!(request.verdict, "lease-lost"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_somebody_else_has_ends_the_ask() {
+    let (model, _requests) = ScriptedModel::held();
+    let mut scene = scene_with(model);
+    scene.scheduler.refuse("renew", Status::aborted("plan is expired"));
+    let started = Instant::now();
+    assert_eq!(health(&scene.ask().await), ModelHealth::Unknown);
+    assert_eq!(started.elapsed().as_secs_f64(), LEASE_SECONDS / 3.0);
+    assert!(matches!(scene.verdict_call(), Call::Renew(_)));
+    match scene.calls.try_recv() {
+        Ok(Call::Fail(request)) => assert_eq!(request.verdict, "lease-lost"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_ends_within_the_lease_costs_nothing() {
+    let (model, mut requests) = ScriptedModel::held();
+    let mut scene = scene_with(model);
+    for _ in 0..2 {
+        scene.scheduler.refuse("renew", Status::unavailable("restarting"));
+    }
+    let (asker, stop) = (scene.asker.clone(), scene.asker.stop.clone());
+    let asking = tokio::spawn(asker.ask("job".to_owned(), 1));
+    requests.recv().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    assert!(!asking.is_finished());
+    stop.cancel();
+    asking.await.unwrap();
+    assert!(matches!(scene.calls.try_recv(), Ok(Call::Begin(_))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use baton_proto::v1::{ContextSale, FlashSaleState, Plan, PlanStep, PlanningContext, RunStatus, SignalChange};
 use prost_types::Timestamp;
 
-use super::situation::{JobView, LimitsView, Number, PlanView, SaleView, SignalChangeView, Situation, StepView};
+use super::situation::{
+    JobView, LimitsView, Number, PlanView, SaleView, SignalChangeView, Situation, StepView, SuggestionView,
+};
 use crate::{
     alias,
     check::Bounds,
@@ -36,6 +38,7 @@ pub(super) fn situation(context: &PlanningContext, asked_because: &[String]) -> 
             .last_plan
             .as_ref()
             .map(|plan| view.plan(plan, &aliases(context))),
+        suggestion: context.suggestion.as_ref().map(|plan| view.suggestion(plan)),
         limits: view.limits(context),
     }
 }
@@ -106,6 +109,16 @@ impl View {
             state: word(plan.state().as_str_name(), "PLAN_STATE_"),
             assessment: plan.rationale.clone(),
             steps: steps.map(|(alias, step)| step_view(alias, step)).collect(),
+        }
+    }
+
+    fn suggestion(&self, plan: &Plan) -> SuggestionView {
+        let answered = plan.answer_time.as_ref().or(plan.create_time.as_ref());
+        SuggestionView {
+            seconds_ago: Number::seconds(self.seconds_ago(answered)),
+            state: word(plan.state().as_str_name(), "PLAN_STATE_"),
+            assessment: plan.rationale.clone(),
+            person_said: plan.decision_reason.clone(),
         }
     }
 

@@ -42,6 +42,9 @@ pub struct Situation {
     pub sales: Vec<SaleView>,
     pub endpoints: Vec<EndpointView>,
     pub last_plan: Option<PlanView>,
+    /// Only where people decide on answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<SuggestionView>,
     pub limits: LimitsView,
 }
 
@@ -123,6 +126,15 @@ pub struct StepView {
     pub wave: i32,
     pub verdict: String,
     pub outcome: String,
+}
+
+/// An answer that was put before a person.
+#[derive(Debug, Clone, Serialize)]
+pub struct SuggestionView {
+    pub seconds_ago: Number,
+    pub state: String,
+    pub assessment: String,
+    pub person_said: String,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -155,6 +155,29 @@ fn the_last_plan_is_told_with_verdicts_and_outcomes() {
 }
 
 #[test]
+fn a_suggestion_is_told_with_what_a_person_said() {
+    let plan = Plan {
+        state: PlanState::Rejected.into(),
+        rationale: "pages are slow".to_owned(),
+        answer_time: Some(at(-30.0)),
+        decision_reason: "not before noon".to_owned(),
+        ..Plan::default()
+    };
+    let shown = document(&PlanningContext {
+        suggestion: Some(plan),
+        ..context("j")
+    });
+    let expected = json!({
+        "seconds_ago": 30, "state": "rejected", "assessment": "pages are slow", "person_said": "not before noon",
+    });
+    assert_eq!(shown["suggestion"], expected);
+    assert!(
+        document(&context("j")).get("suggestion").is_none(),
+        "only where people decide"
+    );
+}
+
+#[test]
 fn every_duration_is_multiplied_by_the_time_compression() {
     let shown = document(&PlanningContext {
         time_compression: 60.0,

@@ -93,6 +93,8 @@ fn each_value_has_its_bounds() {
         ["--max-concurrent", "0"],
         ["--max-prompt-chars", "1"],
         ["--name", ""],
+        ["--input-price", "cheap"],
+        ["--input-price", "1"],
     ];
     for flags in cases {
         let base: Vec<&str> = if flags[0] == "--base-url" {
@@ -103,6 +105,17 @@ fn each_value_has_its_bounds() {
         let told = judge(&[&base[..], &flags].concat(), &KEY).unwrap_err();
         assert!(told.len() == 1 && told[0].starts_with(flags[0]), "{flags:?}: {told:?}");
     }
+}
+
+#[test]
+fn prices_come_in_pairs() {
+    let flags = [&GOOD[..], &["--input-price", "0.4", "--output-price", "1.6"]].concat();
+    let prices = ask::Prices {
+        input: 0.4,
+        output: 1.6,
+    };
+    assert_eq!(judge(&flags, &KEY).unwrap().work.ask.prices, Some(prices));
+    assert_eq!(judge(&GOOD, &KEY).unwrap().work.ask.prices, None);
 }
 
 #[test]

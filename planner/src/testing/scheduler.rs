@@ -9,9 +9,9 @@ use std::{
 };
 
 use baton_proto::v1::{
-    AdvancePlanRequest, BeginPlanRequest, BeginPlanResponse, FailPlanRequest, GetPlanRequest, ListPlansRequest,
-    ListPlansResponse, Plan, PlanState, PlanningContext, SnapshotEnd, SubmitPlanRequest, WatchPlanningContextsRequest,
-    WatchPlanningContextsResponse,
+    AdvancePlanRequest, ApprovePlanRequest, BeginPlanRequest, BeginPlanResponse, FailPlanRequest, GetPlanRequest, Job,
+    ListPlansRequest, ListPlansResponse, Plan, PlanState, PlanningContext, RejectPlanRequest, RenewPlanRequest,
+    SetPlannerModeRequest, SnapshotEnd, SubmitPlanRequest, WatchPlanningContextsRequest, WatchPlanningContextsResponse,
     plans_service_server::{PlansService, PlansServiceServer},
     watch_planning_contexts_response::Event,
 };
@@ -24,13 +24,16 @@ use super::{NoChance, contexts};
 use crate::{rpc::Scheduler, watch::job_id_of};
 
 /// How long a lease of the double lasts.
-pub(crate) const LEASE_SECONDS: f64 = 300.0;
+pub(crate) const LEASE_SECONDS: f64 = 30.0;
+/// The double's bound on an ask.
+pub(crate) const LONGEST_ASK_SECONDS: f64 = 100.0;
 
 /// A call as it came.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Call {
     Watch,
     Begin(BeginPlanRequest),
+    Renew(RenewPlanRequest),
     Submit(SubmitPlanRequest),
     Advance(AdvancePlanRequest),
     Fail(FailPlanRequest),
@@ -212,6 +215,17 @@ impl PlansService for FakeScheduler {
         self.begun(&request).map(Response::new)
     }
 
+    async fn renew_plan(&self, request: Request<RenewPlanRequest>) -> Result<Response<Plan>, Status> {
+        let request = request.into_inner();
+        self.note("renew", Call::Renew(request.clone()))?;
+        let until = (self.seconds_passed() + LEASE_SECONDS).min(LONGEST_ASK_SECONDS);
+        Ok(Response::new(Plan {
+            id: request.plan_id,
+            lease_expire_time: Some(contexts::at(until)),
+            ..Plan::default()
+        }))
+    }
+
     async fn submit_plan(&self, request: Request<SubmitPlanRequest>) -> Result<Response<Plan>, Status> {
         let request = request.into_inner();
         self.note("submit", Call::Submit(request.clone()))?;
@@ -228,6 +242,18 @@ impl PlansService for FakeScheduler {
         let request = request.into_inner();
         self.note("fail", Call::Fail(request.clone()))?;
         answered(request.plan_id, PlanState::Failed)
+    }
+
+    async fn set_planner_mode(&self, _: Request<SetPlannerModeRequest>) -> Result<Response<Job>, Status> {
+        Err(Status::unimplemented("the planner never calls this"))
+    }
+
+    async fn approve_plan(&self, _: Request<ApprovePlanRequest>) -> Result<Response<Plan>, Status> {
+        Err(Status::unimplemented("the planner never calls this"))
+    }
+
+    async fn reject_plan(&self, _: Request<RejectPlanRequest>) -> Result<Response<Plan>, Status> {
+        Err(Status::unimplemented("the planner never calls this"))
     }
 
     async fn get_plan(&self, _: Request<GetPlanRequest>) -> Result<Response<Plan>, Status> {

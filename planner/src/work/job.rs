@@ -10,6 +10,7 @@ use baton_proto::v1::PlanningContext;
 use prost_types::Timestamp;
 use tokio::time::Instant;
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::{
     ask::End,
@@ -25,6 +26,8 @@ const RETRY: Backoff = Backoff {
 };
 /// A refused ask is normally followed by a new context. If none comes it is tried again after this.
 const RECHECK: Duration = Duration::from_secs(30);
+/// No sooner than this, whatever the refusal says.
+const MIN_RECHECK: Duration = Duration::from_millis(100);
 /// Bounds of the pause after RESOURCE_EXHAUSTED; the default is for an answer without RetryInfo.
 const MIN_BUDGET_PAUSE: Duration = Duration::from_millis(100);
 const DEFAULT_BUDGET_PAUSE: Duration = Duration::from_secs(60);
@@ -61,6 +64,8 @@ pub struct JobState {
 struct Settled {
     arrivals: u64,
     as_of: Option<Timestamp>,
+    /// Decides between contexts of one instant.
+    context_revision: i64,
 }
 
 /// What keeps the next ask back.
@@ -136,6 +141,9 @@ impl JobState {
     /// Whether the latest context's ask is still to be made.
     fn is_open(&self) -> bool {
         let is_known_earlier = match (&self.context.as_of_time, &self.settled.as_of) {
+            (Some(as_of), Some(settled)) if as_of == settled => {
+                self.context.context_revision <= self.settled.context_revision
+            }
             (Some(as_of), Some(settled)) => !is_later(as_of, settled),
             _ => false,
         };
@@ -153,11 +161,16 @@ impl JobState {
     pub fn end_ask(&mut self, end: Option<End>, now: Instant, chance: &dyn Chance) {
         let began_at = self.asking_since.take().unwrap_or_default();
         match end {
-            Some(End::Begun { as_of, .. }) => {
+            Some(End::Begun {
+                as_of,
+                context_revision,
+                ..
+            }) => {
                 self.failed_attempts = 0;
                 self.settled = Settled {
                     arrivals: began_at,
                     as_of,
+                    context_revision,
                 };
             }
             Some(End::NotBegun(status)) => {
@@ -169,9 +182,10 @@ impl JobState {
 
     fn hold_after(&mut self, status: &Status, unchanged: bool, now: Instant, chance: &dyn Chance) -> Option<Hold> {
         match status.code() {
-            // Another planner has it, it was made already, or the context has moved on: the next context tells.
-            Code::Aborted | Code::NotFound | Code::FailedPrecondition => unchanged.then_some(Hold {
-                until: now + RECHECK,
+            // Another planner has it, it was made already, or the context has moved on: the next context tells. A lease
+            // that was renewed is told by nothing but the refusal.
+            Code::Aborted | Code::NotFound | Code::FailedPrecondition => unchanged.then(|| Hold {
+                until: self.lease_end(status).unwrap_or(now + RECHECK).max(now + MIN_RECHECK),
                 ends_with_context: true,
             }),
             Code::ResourceExhausted => {
@@ -193,6 +207,14 @@ impl JobState {
                 Some(self.retry_later(now, chance))
             }
         }
+    }
+
+    /// When the lease that a refusal names ends, by the clock of the latest context.
+    fn lease_end(&self, status: &Status) -> Option<Instant> {
+        let details = status.get_error_details();
+        let end = details.error_info()?.metadata.get("lease_expire_time")?;
+        let left = seconds_between(self.context.as_of_time.as_ref()?, &end.parse().ok()?);
+        shifted(self.arrived_at, left)
     }
 
     fn retry_later(&mut self, now: Instant, chance: &dyn Chance) -> Hold {

@@ -9,9 +9,10 @@ use std::{
 
 use axum::{Json, Router, extract::State, routing::post};
 use baton_proto::v1::{
-    AdvancePlanRequest, AskDue, BeginPlanRequest, BeginPlanResponse, ContextEndpoint, Endpoint, FailPlanRequest,
-    GetPlanRequest, Job, ListPlansRequest, ListPlansResponse, Plan, PlanState, PlanningContext, SnapshotEnd,
-    SubmitPlanRequest, WatchPlanningContextsRequest, WatchPlanningContextsResponse,
+    AdvancePlanRequest, ApprovePlanRequest, AskDue, BeginPlanRequest, BeginPlanResponse, ContextEndpoint, Endpoint,
+    FailPlanRequest, GetPlanRequest, Job, ListPlansRequest, ListPlansResponse, Plan, PlanState, PlanningContext,
+    RejectPlanRequest, RenewPlanRequest, SetPlannerModeRequest, SnapshotEnd, SubmitPlanRequest,
+    WatchPlanningContextsRequest, WatchPlanningContextsResponse,
     plans_service_server::{PlansService, PlansServiceServer},
     watch_planning_contexts_response::Event,
 };
@@ -156,6 +157,10 @@ impl PlansService for Plans {
         }))
     }
 
+    async fn renew_plan(&self, request: Request<RenewPlanRequest>) -> Result<Response<Plan>, Status> {
+        Ok(Response::new(plan(request.into_inner().plan_id, PlanState::Asking)))
+    }
+
     async fn submit_plan(&self, request: Request<SubmitPlanRequest>) -> Result<Response<Plan>, Status> {
         let trace_id = trace_id(request.metadata());
         let request = request.into_inner();
@@ -173,6 +178,18 @@ impl PlansService for Plans {
 
     async fn advance_plan(&self, _: Request<AdvancePlanRequest>) -> Result<Response<Plan>, Status> {
         Err(Status::failed_precondition("there is one wave"))
+    }
+
+    async fn set_planner_mode(&self, _: Request<SetPlannerModeRequest>) -> Result<Response<Job>, Status> {
+        Err(Status::unimplemented("the planner never calls this"))
+    }
+
+    async fn approve_plan(&self, _: Request<ApprovePlanRequest>) -> Result<Response<Plan>, Status> {
+        Err(Status::unimplemented("the planner never calls this"))
+    }
+
+    async fn reject_plan(&self, _: Request<RejectPlanRequest>) -> Result<Response<Plan>, Status> {
+        Err(Status::unimplemented("the planner never calls this"))
     }
 
     async fn get_plan(&self, _: Request<GetPlanRequest>) -> Result<Response<Plan>, Status> {

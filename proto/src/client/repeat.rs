@@ -13,7 +13,7 @@ use prost_types::{DescriptorProto, FileDescriptorSet, MethodDescriptorProto};
 
 const READS: [&str; 6] = ["Get", "List", "Preview", "Summarize", "Explain", "Check"];
 /// "Sending it again has no second effect."
-const HARMLESS: [&str; 3] = ["SubmitPlan", "AdvancePlan", "FailPlan"];
+const HARMLESS: [&str; 4] = ["RenewPlan", "SubmitPlan", "AdvancePlan", "FailPlan"];
 
 /// What is known of a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,6 +36,49 @@ impl JobStatus {
     }
 }
 
+/// How far the planner may go on a job. The scheduler holds it to this, whatever the planner says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum PlannerMode {
+    /// Plans are recorded with their verdicts; nothing is put into force.
+    Observe,
+    /// A plan waits for a person to approve it.
+    Suggest,
+    /// A plan is put into force at once, within the guardrails.
+    #[default]
+    Act,
+}
+
+impl PlannerMode {
+    /// The stored form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Suggest => "suggest",
+            Self::Act => "act",
+        }
+    }
+
+    /// Reads the stored form.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "observe" => Some(Self::Observe),
+            "suggest" => Some(Self::Suggest),
+            "act" => Some(Self::Act),
+            _ => None,
+        }
+    }
+
+    /// Whether what the planner has in force stays there when the mode becomes `next`: what no person approved does not
+    /// outlive `act`, and nothing does in `observe`.
+    pub fn keeps_in_force(self, next: Self) -> bool {
+        match next {
+            Self::Observe => false,
+            Self::Suggest => self == Self::Suggest,
+            Self::Act => true,
+        }
+    }
+}
+
 /// A group of endpoints of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
@@ -46,6 +89,7 @@ pub struct Job {
     /// At most 4 000 characters. Coordination needs live here, and nowhere else.
     pub description: String,
     pub status: JobStatus,
+    pub planner_mode: PlannerMode,
     /// Grows with each write; the etag.
     pub version: i64,
     pub created_at: Timestamp,

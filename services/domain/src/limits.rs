@@ -78,6 +78,8 @@ pub const CONTEXT_BYTES: usize = 256 * 1_024;
 pub const CONTEXT_RESPONSE_BYTES: usize = 2 * 1_024;
 pub const CONTEXT_RUNS: usize = 5;
 pub const PLANNER_NAME_CHARS: usize = 128;
+/// The window in which a user's tokens are counted. Not shortened in demonstrations: a provider charges all the same.
+pub const TOKEN_WINDOW: Duration = DAY;
 
 /// What a planner is held to. Demonstrations divide every duration by one factor.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,8 +97,12 @@ pub struct PlanLimits {
     pub budget_window: Duration,
     pub steps_per_window: u32,
     pub asks_per_window: u32,
-    /// How long a planner may take from BeginPlan to its answer.
+    /// Of a user's asks within `TOKEN_WINDOW`, as their planners report them.
+    pub tokens_per_day: u64,
+    /// How long a planner that gives no sign of life keeps a job.
     pub lease: Duration,
+    /// How long one that does may take from BeginPlan to its answer.
+    pub ask_max: Duration,
 }
 
 impl Default for PlanLimits {
@@ -112,13 +118,15 @@ impl Default for PlanLimits {
             budget_window: Duration::from_secs(60 * 60),
             steps_per_window: 120,
             asks_per_window: 60,
-            lease: Duration::from_secs(180),
+            tokens_per_day: 2_000_000,
+            lease: Duration::from_secs(30),
+            ask_max: Duration::from_secs(15 * 60),
         }
     }
 }
 
 impl PlanLimits {
-    /// The same limits in a demonstration that runs `factor` times faster. The lease is real time: it covers a model.
+    /// The same limits in a demonstration that runs `factor` times faster. Leases are real time: they cover a model.
     pub fn compressed(factor: f64) -> Self {
         let normal = Self::default();
         Self {

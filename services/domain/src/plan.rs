@@ -1,4 +1,8 @@
-//! A plan: the audited record of one ask of the model for one job, and a job's planning state.
+//! A plan: the audited record of one ask of the model for one job. A job's planning state is beside it.
+
+mod planning;
+
+pub use planning::{AskDue, JobPlanning, PLANNER_STOPPED, reason};
 
 use std::time::Duration;
 
@@ -6,14 +10,14 @@ use crate::{
     hint::Instruction,
     ids::{EndpointId, JobId, PlanId, RunId, UserId},
     run::stored_enum,
-    sale::{FlashSale, SaleState},
     time::Timestamp,
 };
 
 stored_enum!(
-    /// Where a plan stands. Only the first two change any more.
+    /// Where a plan stands. Only the first three change any more.
     PlanState {
         Asking => "asking",
+        Suggested => "suggested",
         Running => "running",
         Completed => "completed",
         Stopped => "stopped",
@@ -21,13 +25,25 @@ stored_enum!(
         Refused => "refused",
         Failed => "failed",
         Expired => "expired",
+        Observed => "observed",
+        Rejected => "rejected",
     }
 );
 
 impl PlanState {
-    /// True for a plan whose answer was accepted, whatever came of it.
-    pub fn is_accepted(self) -> bool {
-        matches!(self, Self::Running | Self::Completed | Self::Stopped | Self::Superseded)
+    /// True once an answer has been recorded and judged, whatever came of it: the same answer again changes nothing.
+    pub fn is_answered(self) -> bool {
+        match self {
+            Self::Asking | Self::Failed | Self::Expired => false,
+            Self::Suggested
+            | Self::Running
+            | Self::Completed
+            | Self::Stopped
+            | Self::Superseded
+            | Self::Refused
+            | Self::Observed
+            | Self::Rejected => true,
+        }
     }
 }
 
@@ -164,6 +180,15 @@ pub struct ModelCall {
     pub requests: u32,
     /// As it came, capped.
     pub raw_answer: String,
+    /// Estimated by the planner from its price settings, in millionths of their currency's unit.
+    pub cost_micros: Option<u64>,
+}
+
+impl ModelCall {
+    /// What counts against the user's budget.
+    pub fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
 }
 
 /// The record of one ask.
@@ -199,9 +224,17 @@ pub struct Plan {
     pub context: String,
     /// Steps and one-shots that count against the job's budget.
     pub charged: u32,
+    /// When a person approved or rejected it, and why.
+    pub decided_at: Option<Timestamp>,
+    pub decision_reason: String,
 }
 
 impl Plan {
+    /// True once a person has approved it.
+    pub fn is_approved(&self) -> bool {
+        self.decided_at.is_some() && self.state != PlanState::Rejected
+    }
+
     /// Ends the plan.
     pub fn close(&mut self, state: PlanState, now: Timestamp) {
         self.state = state;
@@ -215,178 +248,5 @@ impl Plan {
             .filter(|step| step.wave > self.wave && step.verdict.is_accepted())
             .map(|step| step.wave)
             .min()
-    }
-}
-
-/// The verdict of a planner that was stopped in mid-ask: nothing is wrong with the model, so the ask is due at once.
-pub const PLANNER_STOPPED: &str = "planner-stopped";
-
-/// Why the model should be asked.
-pub mod reason {
-    pub const DEFINITION_CHANGED: &str = "definition-changed";
-    pub const SIGNAL_CHANGED: &str = "signal-changed";
-    pub const SALE_CHANGED: &str = "sale-changed";
-    pub const SALE_STARTED: &str = "sale-started";
-    pub const SALE_ENDED: &str = "sale-ended";
-    pub const OUTCOME_CHANGED: &str = "outcome-changed";
-    pub const PLAN_FINISHED: &str = "plan-finished";
-    pub const PLAN_STOPPED: &str = "plan-stopped";
-    pub const ASK_FAILED: &str = "ask-failed";
-    pub const LEASE_EXPIRED: &str = "lease-expired";
-    pub const REVIEW: &str = "review";
-}
-
-/// What the scheduler knows about the asks of one job. One row a job, apart from the job's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobPlanning {
-    pub job_id: JobId,
-    /// Of description, endpoint set, guardrails and statuses.
-    pub definition_revision: i64,
-    /// Of everything worth telling a planner.
-    pub context_revision: i64,
-    /// Reasons that have come up since the last ask, with the time of the first.
-    pub pending: Vec<String>,
-    pub pending_since: Option<Timestamp>,
-    pub asked_at: Option<Timestamp>,
-    /// The plan whose planner holds the lease, and until when.
-    pub asking: Option<(PlanId, Timestamp)>,
-    /// The last plan that was accepted.
-    pub accepted: Option<PlanId>,
-    /// When to ask again at the latest.
-    pub review_at: Option<Timestamp>,
-}
-
-/// When and why to ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AskDue {
-    pub at: Timestamp,
-    pub reasons: Vec<String>,
-}
-
-impl JobPlanning {
-    /// The state of a new job.
-    pub fn new(job_id: JobId) -> Self {
-        Self {
-            job_id,
-            definition_revision: 1,
-            context_revision: 1,
-            pending: Vec::new(),
-            pending_since: None,
-            asked_at: None,
-            asking: None,
-            accepted: None,
-            review_at: None,
-        }
-    }
-
-    /// Notes a change that planners should see, and a reason to ask if it is one.
-    pub fn note(&mut self, ask_reason: Option<&str>, now: Timestamp) {
-        self.context_revision += 1;
-        let Some(reason) = ask_reason else { return };
-        if self.retry_at().is_some() {
-            // Something new ends the wait after a failed ask.
-            self.pending.clear();
-            self.pending_since = None;
-        }
-        self.pending_since.get_or_insert(now);
-        if !self.pending.iter().any(|known| known == reason) {
-            self.pending.push(reason.to_owned());
-        }
-    }
-
-    /// Notes a change of description, endpoint set, guardrails or a status.
-    pub fn note_definition(&mut self, now: Timestamp) {
-        self.definition_revision += 1;
-        self.note(Some(reason::DEFINITION_CHANGED), now);
-    }
-
-    /// Takes the lease for a new ask; reasons that come up from now on are for the next one.
-    pub fn begin(&mut self, plan: PlanId, lease_until: Timestamp) {
-        self.context_revision += 1;
-        self.pending.clear();
-        self.pending_since = None;
-        self.asking = Some((plan, lease_until));
-    }
-
-    /// Gives the lease back after an ask that gave nothing; unless something new comes up, the next is at `retry_at`.
-    pub fn fail(&mut self, retry_at: Timestamp) {
-        self.context_revision += 1;
-        self.asking = None;
-        if self.pending.is_empty() {
-            self.pending = vec![reason::ASK_FAILED.to_owned()];
-            self.pending_since = Some(retry_at);
-        }
-    }
-
-    /// Gives the lease back after an accepted answer to the ask that began at `asked_at`.
-    pub fn accept(&mut self, plan: PlanId, asked_at: Timestamp, review_at: Timestamp) {
-        self.context_revision += 1;
-        self.asking = None;
-        self.accepted = Some(plan);
-        self.asked_at = Some(asked_at);
-        self.review_at = Some(review_at);
-    }
-
-    /// After a failed ask: no ask before this.
-    fn retry_at(&self) -> Option<Timestamp> {
-        let failed = self.pending.iter().any(|why| why == reason::ASK_FAILED);
-        self.pending_since.filter(|_| failed)
-    }
-
-    /// The holder of a lease that is still good.
-    pub fn holder(&self, now: Timestamp) -> Option<(PlanId, Timestamp)> {
-        self.asking.filter(|(_, until)| *until > now)
-    }
-
-    /// When the model should be asked, given the sales that concern the job. There is nothing to ask without a sale
-    /// that is on, will come, or has ended since the last ask.
-    pub fn ask_due(&self, sales: &[FlashSale], now: Timestamp) -> Option<AskDue> {
-        if let Some((_, until)) = self.asking {
-            return Some(AskDue {
-                at: until,
-                reasons: vec![reason::LEASE_EXPIRED.to_owned()],
-            });
-        }
-        let mut dues: Vec<(Timestamp, &str)> = Vec::new();
-        for sale in sales {
-            dues.extend(
-                self.edge(sale.starts_at)
-                    .filter(|_| sale.state(now) != SaleState::Ended)
-                    .map(|at| (at, reason::SALE_STARTED)),
-            );
-            dues.extend(
-                self.asked_at
-                    .filter(|at| *at < sale.ends_at)
-                    .map(|_| (sale.ends_at, reason::SALE_ENDED)),
-            );
-        }
-        let active = sales.iter().any(|sale| sale.state(now) == SaleState::Active);
-        let ended = dues.iter().any(|(at, why)| *why == reason::SALE_ENDED && *at <= now);
-        if active || ended {
-            dues.extend(
-                self.pending_since
-                    .iter()
-                    .flat_map(|at| self.pending.iter().map(|why| (*at, why.as_str()))),
-            );
-        }
-        if active {
-            dues.extend(self.review_at.map(|at| (at, reason::REVIEW)));
-        }
-        let at = dues.iter().map(|(at, _)| *at).min()?;
-        let at = self.retry_at().map_or(at, |retry| at.max(retry));
-        let horizon = at.max(now);
-        let mut reasons: Vec<String> = dues
-            .iter()
-            .filter(|(due, _)| *due <= horizon)
-            .map(|(_, why)| (*why).to_owned())
-            .collect();
-        reasons.sort();
-        reasons.dedup();
-        Some(AskDue { at, reasons })
-    }
-
-    /// A time at which something starts that the last ask did not see.
-    fn edge(&self, at: Timestamp) -> Option<Timestamp> {
-        self.asked_at.is_none_or(|asked| asked < at).then_some(at)
     }
 }

@@ -259,8 +259,11 @@ pub trait PlansRepo {
     async fn list_plans(&mut self, user: &UserId, job: Option<JobId>, page: Page) -> StoreResult<Vec<Plan>>;
     /// Writes every field.
     async fn update_plan(&mut self, plan: &Plan) -> StoreResult<()>;
-    /// Asks begun since `since`, and the steps they charged.
+    /// Asks begun since `since`, and the steps charged since then: when the ask began, or when a person approved it.
     async fn plan_usage(&mut self, job: JobId, since: Timestamp) -> StoreResult<PlanUsage>;
+    /// When the ask began with which, counted from the newest back to `since`, the user's asks have used up `budget`
+    /// tokens; `None` while they have not.
+    async fn tokens_used_up(&mut self, user: &UserId, since: Timestamp, budget: u64) -> StoreResult<Option<Timestamp>>;
 }
 
 /// What a job has used of its budgets within a window.

@@ -1,6 +1,7 @@
 //! Flags and variables of the scheduler, and what they come to. Every mistake of a start is told at once.
 
 mod access;
+mod planners;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -13,8 +14,7 @@ use clap::Args;
 use ipnet::IpNet;
 
 pub use access::{AccessArgs, AccessSettings};
-
-const MAX_COMPRESSION: f64 = 1_000.0;
+use planners::PlannerArgs;
 
 /// What `baton-scheduler serve` takes. Values that can be wrong are read as text and judged afterwards.
 #[derive(Debug, Clone, Args)]
@@ -67,13 +67,8 @@ pub struct ServeArgs {
     #[arg(long, env = "BATON_GRACE", default_value = "30s", value_name = "DURATION")]
     grace: String,
 
-    /// How long a planner may take from the start of an ask to its answer: 1 s to 1 hour.
-    #[arg(long, env = "BATON_PLANNER_LEASE", default_value = "3m", value_name = "DURATION")]
-    planner_lease: String,
-
-    /// For demonstrations: divides every bound that planners are held to, and has them scale what a model sees.
-    #[arg(long, env = "BATON_TIME_COMPRESSION", default_value = "1", value_name = "FACTOR")]
-    time_compression: String,
+    #[command(flatten)]
+    planners: PlannerArgs,
 
     /// For tests: this process's own clock is ahead by so much.
     #[arg(long, default_value = "0s", value_name = "DURATION", hide = true)]
@@ -128,9 +123,7 @@ impl Settings {
             "--grace",
             within(&args.grace, Duration::ZERO, Duration::from_secs(3_600)),
         );
-        let bounds = (Duration::from_secs(1), Duration::from_secs(3_600));
-        let planner_lease = errors.check("--planner-lease", within(&args.planner_lease, bounds.0, bounds.1));
-        let factor = errors.check("--time-compression", compression(&args.time_compression));
+        let limits = args.planners.judge(&mut errors);
         let clock_offset = errors.check("--test-clock-offset", parse_duration(&args.test_clock_offset));
         let telemetry = args
             .telemetry
@@ -148,10 +141,7 @@ impl Settings {
             no_listen: args.no_listen,
             retention: retention.expect(judged),
             grace: grace.expect(judged),
-            limits: PlanLimits {
-                lease: planner_lease.expect(judged),
-                ..PlanLimits::compressed(factor.expect(judged))
-            },
+            limits: limits.expect(judged),
             clock_offset: clock_offset.expect(judged),
             telemetry,
         })
@@ -204,13 +194,6 @@ fn within(text: &str, min: Duration, max: Duration) -> Result<Duration, String> 
     Err(format!("`{text}` must be {min:?} to {max:?}"))
 }
 
-fn compression(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(factor) if (1.0..=MAX_COMPRESSION).contains(&factor) => Ok(factor),
-        Ok(_) | Err(_) => Err(format!("`{text}` is not a factor from 1 to {MAX_COMPRESSION}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -239,6 +222,9 @@ mod tests {
             "--poll=now",
             "--retention=1h",
             "--planner-lease=1d",
+            "--planner-tokens-per-day=many",
+            "--planner-calls-per-hour=-1",
+            "--planner-steps-per-hour=1.5",
             "--time-compression=0.5",
             "--log-format=xml",
         ])
@@ -256,6 +242,9 @@ mod tests {
             "--poll",
             "--retention",
             "--planner-lease",
+            "--planner-tokens-per-day",
+            "--planner-calls-per-hour",
+            "--planner-steps-per-hour",
             "--time-compression",
             "--log-format",
         ];

@@ -7,10 +7,10 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     console::{Console, Style},
     processes::Processes,
-    setup::{Stage, phase_of_sale},
+    setup::Stage,
     timeline::Timeline,
 };
-use crate::{clock::wall_now, expectations::HintSample};
+use crate::{clock::wall_now, definitions::phase_of_sale, expectations::HintSample};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(150);

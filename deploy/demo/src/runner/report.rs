@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::{
     console::{Console, Style},
     replay::Watched,
-    scheduler::Account,
     setup::Stage,
 };
 use crate::{
+    client::Account,
     expectations::{self, Evidence, Finding, ObservedRun, slowest_answer_s},
     scenario::Scenario,
 };
@@ -191,7 +191,12 @@ fn count_plans(plans: &[Plan]) -> (Plans, Vec<String>) {
                 count.rejected += 1;
                 rejections.push("the planner was lost before it answered".to_owned());
             }
-            PlanState::Asking | PlanState::Unspecified => {}
+            // Nothing of these was in force.
+            PlanState::Asking
+            | PlanState::Suggested
+            | PlanState::Observed
+            | PlanState::Rejected
+            | PlanState::Unspecified => {}
         }
     }
     (count, rejections)

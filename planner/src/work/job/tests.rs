@@ -30,6 +30,7 @@ fn later(mut context: PlanningContext, seconds: f64) -> PlanningContext {
 fn begun(as_of_seconds: f64) -> Option<End> {
     Some(End::Begun {
         as_of: Some(at(as_of_seconds)),
+        context_revision: 1,
         model: ModelHealth::Healthy,
     })
 }
@@ -122,6 +123,22 @@ fn contexts_from_before_the_ask_are_settled_by_it() {
 }
 
 #[test]
+fn of_contexts_of_one_instant_the_later_revision_is_not_settled() {
+    let now = Instant::now();
+    let mut job = JobState::new(due_in("j", 0.0), DEBOUNCE, now);
+    job.begin_ask();
+    job.observe(due_in("j", 0.0), DEBOUNCE, now);
+    job.end_ask(begun(0.0), now, &NoChance);
+    assert_eq!(job.ask_time(), None, "seen by the ask");
+    let answered = PlanningContext {
+        context_revision: 3,
+        ..due_in("j", 60.0)
+    };
+    job.observe(answered, DEBOUNCE, now);
+    assert_eq!(job.ask_time(), Some(now + millis(60_250)));
+}
+
+#[test]
 fn the_context_of_a_made_ask_is_settled_even_without_times() {
     let now = Instant::now();
     let mut job = JobState::new(
@@ -136,6 +153,7 @@ fn the_context_of_a_made_ask_is_settled_even_without_times() {
     job.end_ask(
         Some(End::Begun {
             as_of: None,
+            context_revision: 1,
             model: ModelHealth::Healthy,
         }),
         now,
@@ -153,6 +171,21 @@ fn aborted_waits_for_the_next_context_and_not_for_ever() {
     assert_eq!(job.ask_time(), Some(now + RECHECK));
     job.observe(later(due_in("j", 0.0), 1.0), DEBOUNCE, now + millis(1_000));
     assert_eq!(job.ask_time(), Some(now + millis(1_250)));
+}
+
+#[test]
+fn a_lease_that_was_renewed_is_waited_for_until_its_new_end() {
+    let now = Instant::now();
+    let mut leased = due_in("j", 0.0);
+    leased.lease_holder = "another".to_owned();
+    leased.lease_expire_time = Some(at(30.0));
+    let mut job = JobState::new(leased, DEBOUNCE, now);
+    job.begin_ask();
+    let end = [("lease_expire_time".to_owned(), at(50.0).to_string())];
+    let details = tonic_types::ErrorDetails::with_error_info("PLAN_LEASE_HELD", "baton.v1", end);
+    let held = Status::with_error_details(Code::Aborted, "held", details);
+    job.end_ask(refused(held), now + millis(30_000), &NoChance);
+    assert_eq!(job.ask_time(), Some(now + millis(50_000)));
 }
 
 #[test]

@@ -90,9 +90,13 @@ const FLASH_SALES: &[(&str, Access)] = &[
 const PLANS: &[(&str, Access)] = &[
     ("WatchPlanningContexts", Access::Planner),
     ("BeginPlan", Access::Planner),
+    ("RenewPlan", Access::Planner),
     ("SubmitPlan", Access::Planner),
     ("AdvancePlan", Access::Planner),
     ("FailPlan", Access::Planner),
+    ("SetPlannerMode", Access::Jobs),
+    ("ApprovePlan", Access::Jobs),
+    ("RejectPlan", Access::Jobs),
     ("GetPlan", Access::PersonOrPlanner),
     ("ListPlans", Access::PersonOrPlanner),
 ];

@@ -74,6 +74,7 @@ pub(crate) fn to_proto(context: &PlanningContext) -> pb::PlanningContext {
         lease_expire_time: lease.map(time::timestamp),
         advance_plan_id: plan_id.map(|id| id.to_string()),
         advance_wave: wave.map(number),
+        suggestion: context.suggestion.as_ref().map(plan::to_proto),
     }
 }
 

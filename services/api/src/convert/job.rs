@@ -3,7 +3,7 @@
 use baton_domain::{
     error::{Error, Violations},
     ids::JobId,
-    job::{self, Job, JobStatus},
+    job::{self, Job, JobStatus, PlannerMode},
     services::Idempotency,
 };
 use baton_proto::v1 as pb;
@@ -17,7 +17,15 @@ use super::{
 const WRITABLE: Writable = Writable {
     message: "job",
     paths: &["name", "description"],
-    output_only: &["id", "status", "create_time", "update_time", "archive_time", "etag"],
+    output_only: &[
+        "id",
+        "status",
+        "create_time",
+        "update_time",
+        "archive_time",
+        "etag",
+        "planner_mode",
+    ],
 };
 
 /// What UpdateJob is to do.
@@ -74,6 +82,33 @@ pub(crate) fn read_status(fields: &mut Fields, status: i32) -> Option<JobStatus>
     }
 }
 
+/// What SetPlannerMode is to do.
+pub(crate) struct ModeChange {
+    pub id: JobId,
+    pub mode: PlannerMode,
+    pub etag: Option<String>,
+}
+
+pub(crate) fn read_mode(request: pb::SetPlannerModeRequest) -> Result<ModeChange, Error> {
+    let mut fields = Fields::default();
+    let id = fields.id("job_id", &request.job_id, JobId);
+    let mode = match request.mode() {
+        pb::PlannerMode::Observe => Some(PlannerMode::Observe),
+        pb::PlannerMode::Suggest => Some(PlannerMode::Suggest),
+        pb::PlannerMode::Act => Some(PlannerMode::Act),
+        pb::PlannerMode::Unspecified => {
+            fields.push("mode", "must be OBSERVE, SUGGEST or ACT");
+            None
+        }
+    };
+    fields.done()?;
+    Ok(ModeChange {
+        id,
+        mode: mode.unwrap_or_default(),
+        etag: etag(request.etag),
+    })
+}
+
 /// An empty etag is none.
 pub(crate) fn etag(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
@@ -85,6 +120,11 @@ pub(crate) fn to_proto(job: &Job) -> pb::Job {
         JobStatus::Paused => pb::JobStatus::Paused,
         JobStatus::Archived => pb::JobStatus::Archived,
     };
+    let planner_mode = match job.planner_mode {
+        PlannerMode::Observe => pb::PlannerMode::Observe,
+        PlannerMode::Suggest => pb::PlannerMode::Suggest,
+        PlannerMode::Act => pb::PlannerMode::Act,
+    };
     pb::Job {
         id: job.id.to_string(),
         name: job.name.clone(),
@@ -94,5 +134,6 @@ pub(crate) fn to_proto(job: &Job) -> pb::Job {
         update_time: Some(time::timestamp(job.updated_at)),
         archive_time: job.archived_at.map(time::timestamp),
         etag: job.version.to_string(),
+        planner_mode: planner_mode.into(),
     }
 }

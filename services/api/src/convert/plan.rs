@@ -7,7 +7,7 @@ use baton_domain::{
     ids::{EndpointId, PlanId},
     limits::PlanLimits,
     plan::{HintWish, ModelCall, PlanHint, PlanStep, Verdict},
-    services::{Answer, check_answer, check_failure},
+    services::{Answer, check_answer, check_decision, check_failure},
 };
 use baton_proto::v1 as pb;
 
@@ -88,6 +88,7 @@ fn read_call(fields: &mut Fields, call: Option<pb::ModelCall>) -> ModelCall {
         model: call.model,
         prompt_digest: call.prompt_digest,
         raw_answer: call.raw_answer,
+        cost_micros: call.cost_micros.map(|cost| fields.unsigned("call.cost_micros", cost)),
     }
 }
 
@@ -119,4 +120,12 @@ pub(crate) fn read_advance(request: &pb::AdvancePlanRequest) -> Result<(PlanId, 
     }
     fields.done()?;
     Ok((id, request.wave.unsigned_abs()))
+}
+
+/// The plan that a person has decided on.
+pub(crate) fn read_decision(plan_id: &str, reason: &str) -> Result<PlanId, Error> {
+    let mut fields = Fields::default();
+    let id = fields.id("plan_id", plan_id, PlanId);
+    fields.done_or(|violations| check_decision(reason, violations))?;
+    Ok(id)
 }

@@ -11,10 +11,10 @@ use baton_proto::v1::{self as pb, plans_service_server::PlansService};
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
-use super::{Answer, handle_of_any};
+use super::{Answer, handle, handle_of_any};
 use crate::{
     caller::{self, Caller},
-    convert::{context, fields::read, page::Paging, plan},
+    convert::{context, fields::read, job, page::Paging, plan},
     status, trace,
     watch::ContextWatch,
 };
@@ -81,6 +81,15 @@ impl PlansService for Plans {
         .await
     }
 
+    async fn renew_plan(&self, request: Request<pb::RenewPlanRequest>) -> Answer<pb::Plan> {
+        handle_of_any(request, |caller, request| async move {
+            let id = read(|fields| fields.id("plan_id", &request.plan_id, PlanId))?;
+            let user = caller.owner_of_plan(&self.services, id).await?;
+            Ok(plan::to_proto(&self.services.renew_plan(&user, id).await?))
+        })
+        .await
+    }
+
     async fn submit_plan(&self, request: Request<pb::SubmitPlanRequest>) -> Answer<pb::Plan> {
         handle_of_any(request, |caller, request| async move {
             let (id, answer) = plan::read_submit(request, self.services.limits())?;
@@ -109,6 +118,35 @@ impl PlansService for Plans {
                 .services
                 .fail_plan(&user, failure.id, &failure.verdict, &failure.detail, failure.call);
             Ok(plan::view_to_proto(&recorded.await?))
+        })
+        .await
+    }
+
+    async fn set_planner_mode(&self, request: Request<pb::SetPlannerModeRequest>) -> Answer<pb::Job> {
+        handle(request, |user, request| async move {
+            let change = job::read_mode(request)?;
+            let set = self
+                .services
+                .set_planner_mode(&user, change.id, change.mode, change.etag.as_deref());
+            Ok(job::to_proto(&set.await?))
+        })
+        .await
+    }
+
+    async fn approve_plan(&self, request: Request<pb::ApprovePlanRequest>) -> Answer<pb::Plan> {
+        handle(request, |user, request| async move {
+            let id = plan::read_decision(&request.plan_id, &request.reason)?;
+            let approved = self.services.approve_plan(&user, id, &request.reason, trace::parent());
+            Ok(plan::view_to_proto(&approved.await?))
+        })
+        .await
+    }
+
+    async fn reject_plan(&self, request: Request<pb::RejectPlanRequest>) -> Answer<pb::Plan> {
+        handle(request, |user, request| async move {
+            let id = plan::read_decision(&request.plan_id, &request.reason)?;
+            let rejected = self.services.reject_plan(&user, id, &request.reason).await?;
+            Ok(plan::view_to_proto(&rejected))
         })
         .await
     }

@@ -33,7 +33,7 @@ use stage::Stage;
 use tally::Tally;
 
 /// Requests on one stage before a fresh one: what was written slows the in-memory store down.
-const CASES_ON_A_STAGE: usize = 100;
+const CASES_ON_A_STAGE: usize = 400;
 const MESSAGES_OF_A_STREAM: usize = 6;
 
 #[test]

@@ -7,7 +7,6 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     error::{Error, Resource, Violations},
     ids::{JobId, PlanId, UserId, uuid_at},
-    job::JobStatus,
     limits,
     plan::{AskDue, ModelCall, PLANNER_STOPPED, Plan, PlanState},
     ports::{Topic, Tx},
@@ -18,6 +17,7 @@ use super::{
     PlanningContext, Services,
     contexts::PlanView,
     found,
+    jobs::require_active,
     plans::{Begun, check_call},
 };
 
@@ -35,10 +35,11 @@ impl Services {
         found(Resource::Job, tx.get_job(user, job).await?)?;
         let mut planning = found(Resource::Job, tx.lock_planning(&[job]).await?.pop())?;
         let context = self.load_context(tx.as_mut(), user, job).await?;
-        require_active(&context)?;
+        require_active(&context.job)?;
         require_free(&context)?;
         let ask = require_due(&context, now)?;
-        self.require_budget(tx.as_mut(), job, now).await?;
+        self.require_calls(tx.as_mut(), job, now).await?;
+        self.require_tokens(tx.as_mut(), user, now).await?;
         if let Some((expired, _)) = planning.asking {
             expire(tx.as_mut(), user, expired, now).await?;
         }
@@ -49,6 +50,24 @@ impl Services {
         tx.wake(Topic::Contexts);
         tx.commit().await?;
         Ok(Begun { plan, context })
+    }
+
+    /// Moves the end of an ask's lease, up to the longest that an ask may take. A lease that has run out can be taken up
+    /// again as long as nobody else has the job.
+    pub async fn renew_plan(&self, user: &UserId, id: PlanId) -> Result<Plan, Error> {
+        let mut tx = self.store.begin().await?;
+        let seen = found(Resource::Plan, tx.get_plan(user, id).await?)?;
+        let mut planning = found(Resource::Job, tx.lock_planning(&[seen.job_id]).await?.pop())?;
+        let mut plan = found(Resource::Plan, tx.get_plan(user, id).await?)?;
+        require_asking(&plan)?;
+        let longest = after(plan.created_at, self.limits.ask_max);
+        plan.lease_until = after(tx.now(), self.limits.lease).min(longest).max(plan.lease_until);
+        planning.asking = Some((plan.id, plan.lease_until));
+        // No wake: whoever waits for the lease learns of the new end when it asks.
+        tx.update_plan(&plan).await?;
+        tx.save_planning(&planning).await?;
+        tx.commit().await?;
+        Ok(plan)
     }
 
     /// Records that an ask gave nothing usable. Sending it again answers with the record.
@@ -118,10 +137,12 @@ impl Services {
             context_digest: hex(&Sha256::digest(record.as_bytes())),
             context: record,
             charged: 0,
+            decided_at: None,
+            decision_reason: String::new(),
         }
     }
 
-    async fn require_budget(&self, tx: &mut dyn Tx, job: JobId, now: Timestamp) -> Result<(), Error> {
+    async fn require_calls(&self, tx: &mut dyn Tx, job: JobId, now: Timestamp) -> Result<(), Error> {
         let window = self.limits.budget_window;
         let usage = tx.plan_usage(job, before(now, window)).await?;
         if usage.asks < self.limits.asks_per_window {
@@ -140,6 +161,21 @@ impl Services {
             retry_after,
         })
     }
+
+    /// Asks that run now have not been charged yet: the budget is exceeded by them at most.
+    async fn require_tokens(&self, tx: &mut dyn Tx, user: &UserId, now: Timestamp) -> Result<(), Error> {
+        let budget = self.limits.tokens_per_day;
+        let since = before(now, limits::TOKEN_WINDOW);
+        let Some(used_up) = tx.tokens_used_up(user, since, budget).await? else {
+            return Ok(());
+        };
+        Err(Error::Exhausted {
+            reason: "TOKEN_BUDGET",
+            message: format!("the user's budget of {budget} tokens a day is used up"),
+            // Once this ask is a day old, those after it leave something again.
+            retry_after: elapsed(now, after(used_up, limits::TOKEN_WINDOW)),
+        })
+    }
 }
 
 async fn expire(tx: &mut dyn Tx, user: &UserId, id: PlanId, now: Timestamp) -> Result<(), Error> {
@@ -151,16 +187,6 @@ async fn expire(tx: &mut dyn Tx, user: &UserId, id: PlanId, now: Timestamp) -> R
         tx.update_plan(&plan).await?;
     }
     Ok(())
-}
-
-fn require_active(context: &PlanningContext) -> Result<(), Error> {
-    match context.job.status {
-        JobStatus::Active => Ok(()),
-        status @ (JobStatus::Paused | JobStatus::Archived) => Err(Error::Precondition {
-            reason: "JOB_STATE",
-            message: format!("job is {}", status.as_str()),
-        }),
-    }
 }
 
 fn require_free(context: &PlanningContext) -> Result<(), Error> {

@@ -59,6 +59,8 @@ pub struct PlanningContext {
     pub endpoints: Vec<ContextEndpoint>,
     pub sales: Vec<ContextSale>,
     pub last_plan: Option<PlanView>,
+    /// The last plan that was put before a person, unless another was answered since.
+    pub suggestion: Option<Plan>,
     pub planning: JobPlanning,
     pub now: Timestamp,
     pub ask: Option<AskDue>,
@@ -106,6 +108,10 @@ impl Services {
             Some(plan) => load_plan(tx, user, plan).await?,
             None => None,
         };
+        let suggestion = match planning.suggested {
+            Some(plan) => tx.get_plan(user, plan).await?,
+            None => None,
+        };
         let advance = match &last_plan {
             Some(view) => next_wave(tx, &view.plan).await?,
             None => None,
@@ -121,6 +127,7 @@ impl Services {
             ask: planning.ask_due(&plain, now),
             sales,
             last_plan,
+            suggestion,
             planning,
             now,
             limits: self.limits,

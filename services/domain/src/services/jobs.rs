@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Resource, Violations},
     ids::{JobId, UserId, uuid_at},
-    job::{Job, JobStatus, check_texts},
+    job::{Job, JobStatus, PlannerMode, check_texts},
     ports::{Page, Topic, Tx},
     run::Cause,
     schedule::Schedule,
@@ -40,6 +40,7 @@ impl Services {
             name: name.to_owned(),
             description: description.to_owned(),
             status: JobStatus::Active,
+            planner_mode: PlannerMode::Act,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -136,7 +137,18 @@ impl Services {
     }
 }
 
-fn require_not_archived(job: &Job) -> Result<(), Error> {
+/// Fails unless planners may plan for the job.
+pub(super) fn require_active(job: &Job) -> Result<(), Error> {
+    match job.status {
+        JobStatus::Active => Ok(()),
+        JobStatus::Paused | JobStatus::Archived => Err(Error::Precondition {
+            reason: "JOB_STATE",
+            message: format!("job is {}", job.status.as_str()),
+        }),
+    }
+}
+
+pub(super) fn require_not_archived(job: &Job) -> Result<(), Error> {
     match job.status {
         JobStatus::Active | JobStatus::Paused => Ok(()),
         JobStatus::Archived => Err(Error::Precondition {

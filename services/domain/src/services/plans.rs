@@ -1,5 +1,6 @@
 //! Plans: taking an answer into force wave by wave, and reading the record.
 
+mod decision;
 mod submission;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -22,7 +23,9 @@ use super::{
     peek,
 };
 
+pub use decision::check_decision;
 use submission::Submission;
+pub(super) use submission::withdraw_suggestion;
 
 /// An ask that has begun.
 #[derive(Debug, Clone)]
@@ -47,7 +50,7 @@ pub struct Answer {
 }
 
 impl Services {
-    /// Records an answer and puts it into force as far as the guardrails allow. Sending it again has no second effect.
+    /// Records an answer and puts it into force as far as the job's mode and the guardrails allow. Sending it again has no second effect.
     pub async fn submit_plan(&self, user: &UserId, id: PlanId, answer: Answer) -> Result<PlanView, Error> {
         let mut violations = Violations::default();
         check_answer(&answer, &self.limits, &mut violations);
@@ -58,12 +61,13 @@ impl Services {
         let schedules = by_id(tx.lock_job_schedules(seen.job_id).await?);
         let planning = found(Resource::Job, tx.lock_planning(&[seen.job_id]).await?.pop())?;
         let view = found(Resource::Plan, load_plan(tx.as_mut(), user, id).await?)?;
-        if view.plan.state.is_accepted() || view.plan.state == PlanState::Refused {
+        if view.plan.state.is_answered() {
             // Lets go of what it locked before it answers.
             tx.commit().await?;
             return Ok(view);
         }
         require_asking(&view.plan)?;
+        let job = found(Resource::Job, tx.get_job(user, seen.job_id).await?)?;
         let chance = self.chance.as_ref();
         let mut submission = Submission {
             plan: view.plan,
@@ -85,7 +89,7 @@ impl Services {
             submission.judge_whole();
         }
         if submission.plan.state == PlanState::Asking {
-            submission.take_into_force(tx.as_mut()).await?;
+            submission.settle(tx.as_mut(), job.planner_mode).await?;
         }
         let Submission { plan, planning, .. } = submission;
         tx.update_plan(&plan).await?;

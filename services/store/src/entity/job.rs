@@ -12,6 +12,7 @@ pub struct Model {
     pub name: String,
     pub description: String,
     pub status: String,
+    pub planner_mode: String,
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

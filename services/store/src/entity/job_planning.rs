@@ -16,6 +16,7 @@ pub struct Model {
     pub asking_plan_id: Option<Uuid>,
     pub asking_until: Option<DateTimeUtc>,
     pub accepted_plan_id: Option<Uuid>,
+    pub suggested_plan_id: Option<Uuid>,
     pub review_at: Option<DateTimeUtc>,
 }
 

@@ -36,6 +36,9 @@ pub struct Model {
     pub context_digest: String,
     pub context: String,
     pub charged: i64,
+    pub decided_at: Option<DateTimeUtc>,
+    pub decision_reason: String,
+    pub cost_micros: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

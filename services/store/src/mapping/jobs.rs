@@ -2,7 +2,7 @@
 
 use baton_domain::{
     ids::{JobId, PlanId, UserId},
-    job::{Job, JobStatus},
+    job::{Job, JobStatus, PlannerMode},
     plan::JobPlanning,
     ports::StoreResult,
 };
@@ -17,6 +17,7 @@ pub fn job_row(job: &Job) -> job::Model {
         name: job.name.clone(),
         description: job.description.clone(),
         status: job.status.as_str().to_owned(),
+        planner_mode: job.planner_mode.as_str().to_owned(),
         version: job.version,
         created_at: job.created_at,
         updated_at: job.updated_at,
@@ -31,6 +32,7 @@ pub fn job_of(row: job::Model) -> StoreResult<Job> {
         name: row.name,
         description: row.description,
         status: status_of(&row.status)?,
+        planner_mode: word("jobs.planner_mode", &row.planner_mode, PlannerMode::parse)?,
         version: row.version,
         created_at: row.created_at,
         updated_at: row.updated_at,
@@ -53,6 +55,7 @@ pub fn planning_row(planning: &JobPlanning) -> job_planning::Model {
         asking_plan_id: planning.asking.map(|(plan, _)| plan.0),
         asking_until: planning.asking.map(|(_, until)| until),
         accepted_plan_id: planning.accepted.map(|plan| plan.0),
+        suggested_plan_id: planning.suggested.map(|plan| plan.0),
         review_at: planning.review_at,
     }
 }
@@ -72,6 +75,7 @@ pub fn planning_of(row: job_planning::Model) -> StoreResult<JobPlanning> {
         asked_at: row.asked_at,
         asking: asking.map(|(plan, until)| (PlanId(plan), until)),
         accepted: row.accepted_plan_id.map(PlanId),
+        suggested: row.suggested_plan_id.map(PlanId),
         review_at: row.review_at,
     })
 }

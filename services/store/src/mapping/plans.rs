@@ -41,6 +41,13 @@ pub fn plan_row(plan: &Plan) -> StoreResult<plan::Model> {
         context_digest: plan.context_digest.clone(),
         context: plan.context.clone(),
         charged: i64::from(plan.charged),
+        decided_at: plan.decided_at,
+        decision_reason: plan.decision_reason.clone(),
+        cost_micros: plan
+            .call
+            .cost_micros
+            .map(|cost| tokens("plans.cost_micros", cost))
+            .transpose()?,
     })
 }
 
@@ -74,6 +81,10 @@ pub fn plan_of(row: plan::Model, steps: Vec<PlanStep>, hints: Vec<PlanHint>) -> 
             latency: duration("plans.latency_us", row.latency_us)?,
             requests: number("plans.requests", row.requests)?,
             raw_answer: row.raw_answer,
+            cost_micros: row
+                .cost_micros
+                .map(|cost| number("plans.cost_micros", cost))
+                .transpose()?,
         },
         verdict: row.verdict,
         detail: row.detail,
@@ -84,6 +95,8 @@ pub fn plan_of(row: plan::Model, steps: Vec<PlanStep>, hints: Vec<PlanHint>) -> 
         context_digest: row.context_digest,
         context: row.context,
         charged: number("plans.charged", row.charged)?,
+        decided_at: row.decided_at,
+        decision_reason: row.decision_reason,
     })
 }
 

@@ -41,14 +41,32 @@ const HEADS: &str = "
               AND (f.ends_at > $1 OR f.ends_at > COALESCE(p.asked_at, j.created_at)))
      ORDER BY j.id";
 
-/// One row: the plans of job $1 begun after $2, what they charged, and when the first of them began.
+/// One row: how many plans of job $1 began after $2, when the first of them did, and what was charged after $2: when a
+/// plan began, or when a person approved it.
 const USAGE: &str = "
-    SELECT COUNT(*) AS asks,
-           CAST(COALESCE(SUM(charged), 0) AS BIGINT) AS steps,
-           MIN(created_at) AS oldest
+    SELECT COUNT(CASE WHEN created_at > $2 THEN 1 END) AS asks,
+           CAST(COALESCE(SUM(CASE WHEN COALESCE(decided_at, created_at) > $2 THEN charged END), 0) AS BIGINT) AS steps,
+           MIN(CASE WHEN created_at > $2 THEN created_at END) AS oldest
       FROM plans
      WHERE job_id = $1
-       AND created_at > $2";
+       AND (created_at > $2 OR decided_at > $2)";
+
+/// One row: the latest beginning of an ask of user $1 after $2 with which the asks since then have used $3 tokens. Only
+/// asks that used any are read, which the budget keeps few.
+const USED_UP: &str = "
+    SELECT MAX(created_at) AS used_up
+      FROM (SELECT created_at,
+                   SUM(input_tokens + output_tokens) OVER (ORDER BY created_at DESC, id DESC) AS used
+              FROM plans
+             WHERE user_id = $1
+               AND created_at > $2
+               AND input_tokens + output_tokens > 0) asks
+     WHERE used >= $3";
+
+#[derive(FromQueryResult)]
+struct UsedUp {
+    used_up: Option<Timestamp>,
+}
 
 #[derive(FromQueryResult)]
 struct Head {
@@ -167,6 +185,13 @@ impl PlansRepo for SqlTx {
             oldest: usage.oldest,
         });
         Ok(usage.unwrap_or_default())
+    }
+
+    async fn tokens_used_up(&mut self, user: &UserId, since: Timestamp, budget: u64) -> StoreResult<Option<Timestamp>> {
+        let budget = i64::try_from(budget).unwrap_or(i64::MAX);
+        let values = vec![user.0.as_str().into(), since.into(), budget.into()];
+        let found: Vec<UsedUp> = self.rows(USED_UP, values).await?;
+        Ok(found.into_iter().next().and_then(|row| row.used_up))
     }
 }
 

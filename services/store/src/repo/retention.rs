@@ -34,7 +34,7 @@ const OLD_PLANS: &str = "
        AND NOT EXISTS (SELECT 1
                          FROM job_planning j
                         WHERE j.job_id = p.job_id
-                          AND (j.accepted_plan_id = p.id OR j.asking_plan_id = p.id))
+                          AND p.id IN (j.accepted_plan_id, j.asking_plan_id, j.suggested_plan_id))
      ORDER BY p.id
      LIMIT $2";
 

@@ -48,6 +48,8 @@ pub(crate) fn to_proto(plan: &Plan) -> pb::Plan {
         review_time: plan.review_at.map(time::timestamp),
         context_digest: plan.context_digest.clone(),
         context_json: String::new(),
+        decision_time: plan.decided_at.map(time::timestamp),
+        decision_reason: plan.decision_reason.clone(),
     }
 }
 
@@ -113,6 +115,7 @@ fn call_to_proto(call: &ModelCall) -> pb::ModelCall {
         latency: Some(time::duration(call.latency)),
         requests: number(call.requests),
         raw_answer: call.raw_answer.clone(),
+        cost_micros: call.cost_micros.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX)),
     }
 }
 
@@ -126,6 +129,9 @@ fn state_to_proto(state: PlanState) -> pb::PlanState {
         PlanState::Refused => pb::PlanState::Refused,
         PlanState::Failed => pb::PlanState::Failed,
         PlanState::Expired => pb::PlanState::Expired,
+        PlanState::Suggested => pb::PlanState::Suggested,
+        PlanState::Observed => pb::PlanState::Observed,
+        PlanState::Rejected => pb::PlanState::Rejected,
     }
 }
 

@@ -87,6 +87,7 @@ async fn furnish(world: &World) -> Properties {
     furnish_loose_endpoints(world, &mut made).await;
     ask(world, &mut made).await;
     answer(world, &mut made).await;
+    suggest(world, &mut made).await;
     close_some(world, &made).await;
     made.page_tokens = page_tokens(world).await;
     made.foreign = furnish_somebody_else(&world.services).await;
@@ -155,7 +156,28 @@ async fn ask(world: &World, made: &mut Properties) {
 
 /// A plan whose first wave is over, so that its second can be started.
 async fn answer(world: &World, made: &mut Properties) {
-    let begun = begin(world, &made.jobs[1]).await;
+    let plan = submit_plan(world, &made.jobs[1], &made.endpoints[2..4]).await;
+    world.run_due(&ok()).await;
+    made.plans.push(plan);
+}
+
+/// A plan that waits for a person, of a job of its own.
+async fn suggest(world: &World, made: &mut Properties) {
+    furnish_job(world, made, "suggesting").await;
+    let (job, endpoints) = (&made.jobs[5], made.endpoints.len() - 2);
+    let suggest = pb::SetPlannerModeRequest {
+        job_id: job.clone(),
+        mode: pb::PlannerMode::Suggest.into(),
+        etag: String::new(),
+    };
+    world.plans().set_planner_mode(suggest).await.expect("set");
+    let plan = submit_plan(world, job, &made.endpoints[endpoints..]).await;
+    made.plans.push(plan);
+}
+
+/// A plan with a step on each of two endpoints, in a wave of its own.
+async fn submit_plan(world: &World, job: &str, endpoints: &[String]) -> String {
+    let begun = begin(world, job).await;
     let step = |wave, endpoint: &String| pb::PlanStep {
         wave,
         endpoint_id: endpoint.clone(),
@@ -165,19 +187,13 @@ async fn answer(world: &World, made: &mut Properties) {
     let request = pb::SubmitPlanRequest {
         plan_id: begun.plan.expect("a plan").id,
         definition_revision: begun.context.expect("a context").definition_revision,
-        steps: vec![step(1, &made.endpoints[2]), step(2, &made.endpoints[3])],
+        steps: vec![step(1, &endpoints[0]), step(2, &endpoints[1])],
         rationale: "orders are coming in".to_owned(),
         review_after: Some(seconds_long(300)),
         ..pb::SubmitPlanRequest::default()
     };
-    let plan = world
-        .plans()
-        .submit_plan(request)
-        .await
-        .expect("submitted")
-        .into_inner();
-    world.run_due(&ok()).await;
-    made.plans.push(plan.id);
+    let plan = world.plans().submit_plan(request).await;
+    plan.expect("submitted").into_inner().id
 }
 
 /// The last jobs are in the states that their names tell, and so is an endpoint.

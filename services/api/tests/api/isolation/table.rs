@@ -95,7 +95,7 @@ fn id(id: &str) -> pb::GetJobRequest {
 }
 
 pub fn table() -> Vec<Case> {
-    [jobs(), endpoints(), hints(), runs(), sales(), plans()]
+    [jobs(), endpoints(), hints(), runs(), sales(), decisions(), plans()]
         .into_iter()
         .flatten()
         .collect()
@@ -261,6 +261,23 @@ fn sales() -> Vec<Case> {
     ]
 }
 
+/// What people decide about planners.
+fn decisions() -> Vec<Case> {
+    use By::Jobs;
+    use Expect::NotFound;
+    vec![
+        row("PlansService/SetPlannerMode", Jobs, NotFound, |ids| {
+            pb::SetPlannerModeRequest {
+                job_id: ids.job.clone(),
+                mode: pb::PlannerMode::Observe.into(),
+                ..Default::default()
+            }
+        }),
+        row("PlansService/ApprovePlan", Jobs, NotFound, |ids| id(&ids.plan)),
+        row("PlansService/RejectPlan", Jobs, NotFound, |ids| id(&ids.plan)),
+    ]
+}
+
 fn plans() -> Vec<Case> {
     use By::{PersonOrPlanner, Planner};
     use Expect::{EmptySnapshot, NotFound, Nothing};
@@ -280,6 +297,7 @@ fn plans() -> Vec<Case> {
                 ..Default::default()
             }
         }),
+        row("PlansService/RenewPlan", Planner, NotFound, |ids| id(&ids.plan)),
         row("PlansService/SubmitPlan", Planner, NotFound, |ids| {
             pb::SubmitPlanRequest {
                 plan_id: ids.plan.clone(),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     endpoint::Baseline,
     limits,
+    plan::Plan,
     run::Run,
     time::{Timestamp, micros},
 };
@@ -37,6 +38,7 @@ fn document(context: &PlanningContext, detail: Detail) -> Value {
             "name": context.job.name,
             "description": context.job.description,
             "status": context.job.status.as_str(),
+            "planner_mode": context.job.planner_mode.as_str(),
         },
         "definition_revision": context.planning.definition_revision,
         "context_revision": context.planning.context_revision,
@@ -46,6 +48,7 @@ fn document(context: &PlanningContext, detail: Detail) -> Value {
         "sales": context.sales.iter().map(sale).collect::<Vec<_>>(),
         "endpoints": context.endpoints.iter().map(|endpoint| self::endpoint(endpoint, detail)).collect::<Vec<_>>(),
         "last_plan": context.last_plan.as_ref().map(last_plan),
+        "suggestion": context.suggestion.as_ref().map(suggestion),
         "shortened": detail != Detail::Full,
     })
 }
@@ -134,6 +137,16 @@ fn last_plan(view: &PlanView) -> Value {
         "rationale": view.plan.rationale,
         "answered_at": view.plan.answered_at.map(time),
         "steps": steps.collect::<Vec<_>>(),
+    })
+}
+
+fn suggestion(plan: &Plan) -> Value {
+    json!({
+        "id": plan.id,
+        "state": plan.state.as_str(),
+        "rationale": plan.rationale,
+        "answered_at": plan.answered_at.map(time),
+        "decision_reason": plan.decision_reason,
     })
 }
 

@@ -1,10 +1,11 @@
-//! An answer on its way into force: what is refused, what starts now, what waits for its wave.
+//! An answer on its way into force: what is refused, what starts now, what waits for its wave or for a person.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     error::Error,
-    ids::{Chance, EndpointId, RunId, uuid_at},
+    ids::{Chance, EndpointId, RunId, UserId, uuid_at},
+    job::PlannerMode,
     limits::PlanLimits,
     plan::{JobPlanning, Plan, PlanState, Verdict, VerdictCode},
     ports::Tx,
@@ -21,6 +22,9 @@ use super::{
     },
     Answer,
 };
+
+/// Why something of an earlier plan came to nothing.
+const SUPERSEDED: &str = "superseded";
 
 /// What a submission works on within its transaction.
 pub(super) struct Submission<'a> {
@@ -66,8 +70,59 @@ impl<'a> Submission<'a> {
         self.refuse(code, detail);
     }
 
+    /// Does with the answer what the job's mode allows: keeps it, puts it before a person, or puts it into force.
+    pub(super) async fn settle(&mut self, tx: &mut dyn Tx, mode: PlannerMode) -> Result<(), Error> {
+        let review_at = self.plan.review_at.unwrap_or(self.now);
+        self.planning.answer(self.plan.created_at, review_at);
+        match mode {
+            PlannerMode::Observe => {
+                self.judge_wishes(tx).await?;
+                self.plan.close(PlanState::Observed, self.now);
+                Ok(())
+            }
+            PlannerMode::Suggest if self.changes_something(tx).await? => {
+                self.judge_wishes(tx).await?;
+                withdraw_suggestion(tx, &self.plan.user_id, &mut self.planning, SUPERSEDED).await?;
+                self.plan.state = PlanState::Suggested;
+                self.planning.suggested = Some(self.plan.id);
+                Ok(())
+            }
+            PlannerMode::Suggest | PlannerMode::Act => {
+                withdraw_suggestion(tx, &self.plan.user_id, &mut self.planning, SUPERSEDED).await?;
+                self.take_into_force(tx).await
+            }
+        }
+    }
+
+    /// False for an answer that finds nothing to do where the planner has nothing in force: no person need approve that.
+    async fn changes_something(&self, tx: &mut dyn Tx) -> Result<bool, Error> {
+        let wants = !self.plan.steps.is_empty() || !self.plan.hints.is_empty();
+        let hinted = self
+            .schedules
+            .values()
+            .any(|schedule| schedule.hints.iter().any(is_planners));
+        Ok(wants || hinted || self.running_before(tx).await?.is_some())
+    }
+
+    /// Supersedes the plan before, and starts what stands of this one.
     pub(super) async fn take_into_force(&mut self, tx: &mut dyn Tx) -> Result<(), Error> {
         self.supersede(tx).await?;
+        self.plan.charged = self.judge_wishes(tx).await?;
+        self.note_acceptance();
+        tx.save_schedules(&self.schedules.values().cloned().collect::<Vec<_>>())
+            .await?;
+        self.planning.accepted = Some(self.plan.id);
+        match self.plan.next_wave() {
+            Some(wave) => self.enqueue_wave(tx, wave).await,
+            None => {
+                self.plan.close(PlanState::Completed, self.now);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives every step and hint its verdict, in the schedules as they would be; returns what the budget is charged.
+    async fn judge_wishes(&mut self, tx: &mut dyn Tx) -> Result<u32, Error> {
         let mut judge = self.judge(tx).await?;
         let mut steps = std::mem::take(&mut self.plan.steps);
         for step in &mut steps {
@@ -77,22 +132,7 @@ impl<'a> Submission<'a> {
         }
         self.plan.steps = steps;
         self.apply_hints(&mut judge);
-        self.note_acceptance();
-        self.plan.charged = judge.charged;
-        tx.save_schedules(&self.schedules.values().cloned().collect::<Vec<_>>())
-            .await?;
-        self.planning.accept(
-            self.plan.id,
-            self.plan.created_at,
-            self.plan.review_at.unwrap_or(self.now),
-        );
-        match self.plan.next_wave() {
-            Some(wave) => self.enqueue_wave(tx, wave).await,
-            None => {
-                self.plan.close(PlanState::Completed, self.now);
-                Ok(())
-            }
-        }
+        Ok(judge.charged)
     }
 
     /// What the budgets, and the starts that earlier plans were granted, leave to this one.
@@ -103,7 +143,8 @@ impl<'a> Submission<'a> {
         let ids: Vec<EndpointId> = self.schedules.keys().copied().collect();
         let mut granted = BTreeMap::new();
         for row in tx.waiting_runs(&ids).await? {
-            if row.run.source == Source::AI_HINT {
+            let superseded = row.run.plan_id == self.planning.accepted && is_unsent(&row, self.now);
+            if row.run.source == Source::AI_HINT && !superseded {
                 let at = granted.entry(row.run.endpoint_id).or_insert(row.run.due_at);
                 *at = row.run.due_at.max(*at);
             }
@@ -120,27 +161,27 @@ impl<'a> Submission<'a> {
 
     /// Ends the plan before this one: what it has not started will not start.
     async fn supersede(&mut self, tx: &mut dyn Tx) -> Result<(), Error> {
-        let Some(before) = self.planning.accepted else {
+        let Some(mut old) = self.running_before(tx).await? else {
             return Ok(());
         };
-        let Some(mut old) = tx.get_plan(&self.plan.user_id, before).await? else {
-            return Ok(());
-        };
-        if old.state != PlanState::Running {
-            return Ok(());
-        }
         old.close(PlanState::Superseded, self.now);
         tx.update_plan(&old).await?;
-        let rows = tx.live_runs_of_plan(before).await?;
-        let unsent = rows
-            .into_iter()
-            .filter(|row| row.slot == Slot::Extra && row.run.attempt == 0);
-        let unsent: Vec<Run> = unsent
-            .filter(|row| row.run.status == RunStatus::Planned && row.run.due_at > self.now)
-            .map(|row| dropped(row.run, "superseded", self.now))
+        let rows = tx.live_runs_of_plan(old.id).await?.into_iter();
+        let unsent: Vec<Run> = rows
+            .filter(|row| is_unsent(row, self.now))
+            .map(|row| dropped(row.run, SUPERSEDED, self.now))
             .collect();
         tx.move_to_history(&unsent).await?;
         Ok(())
+    }
+
+    /// The plan in force, while steps of it are under way or wait.
+    async fn running_before(&self, tx: &mut dyn Tx) -> Result<Option<Plan>, Error> {
+        let Some(before) = self.planning.accepted else {
+            return Ok(None);
+        };
+        let old = tx.get_plan(&self.plan.user_id, before).await?;
+        Ok(old.filter(|old| old.state == PlanState::Running))
     }
 
     /// A plan's hints are the whole wanted set: what it does not repeat is cleared.
@@ -232,4 +273,30 @@ impl<'a> Submission<'a> {
         }
         Ok(tx.enqueue(&rows).await?)
     }
+}
+
+/// A step that has not come due.
+fn is_unsent(row: &LiveRun, now: Timestamp) -> bool {
+    let waits = row.run.status == RunStatus::Planned && row.run.attempt == 0;
+    row.slot == Slot::Extra && waits && row.run.due_at > now
+}
+
+/// Ends the suggestion that waits for a person, if there is one.
+pub(in crate::services) async fn withdraw_suggestion(
+    tx: &mut dyn Tx,
+    user: &UserId,
+    planning: &mut JobPlanning,
+    why: &str,
+) -> Result<(), Error> {
+    let now = tx.now();
+    let Some(id) = planning.suggested.take() else {
+        return Ok(());
+    };
+    let waiting = tx.get_plan(user, id).await?;
+    if let Some(mut plan) = waiting.filter(|plan| plan.state == PlanState::Suggested) {
+        why.clone_into(&mut plan.detail);
+        plan.close(PlanState::Superseded, now);
+        tx.update_plan(&plan).await?;
+    }
+    Ok(())
 }

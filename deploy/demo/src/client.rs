@@ -1,4 +1,6 @@
-//! The scheduler as the runner knows it: four gRPC clients, every call with a deadline and a name in its error.
+//! The scheduler as the demonstration knows it: four gRPC clients, every call with a deadline and a name in its error.
+//!
+//! Used by the runner over TCP, and by tests over pipes within the process.
 
 use std::{future::Future, time::Duration};
 
@@ -25,7 +27,7 @@ const PAGE: i32 = 1000;
 
 /// Clients on one connection.
 #[derive(Debug, Clone)]
-pub(super) struct Scheduler {
+pub struct Client {
     jobs: JobsServiceClient<Channel>,
     runs: RunsServiceClient<Channel>,
     sales: FlashSalesServiceClient<Channel>,
@@ -34,13 +36,19 @@ pub(super) struct Scheduler {
 
 /// The scheduler's account of a job at the end.
 #[derive(Debug, Default)]
-pub(super) struct Account {
-    pub(super) runs: Vec<Run>,
-    pub(super) plans: Vec<Plan>,
+pub struct Account {
+    /// Every run.
+    pub runs: Vec<Run>,
+    /// Every plan.
+    pub plans: Vec<Plan>,
 }
 
-impl Scheduler {
-    pub(super) async fn connect(url: &str) -> anyhow::Result<Self> {
+impl Client {
+    /// Connects to a scheduler.
+    ///
+    /// # Errors
+    /// When the address is none, or nobody answers there.
+    pub async fn connect(url: &str) -> anyhow::Result<Self> {
         let address = Address::from_shared(url.to_owned())?
             .connect_timeout(CALL_TIMEOUT)
             .timeout(CALL_TIMEOUT);
@@ -48,20 +56,32 @@ impl Scheduler {
             .connect()
             .await
             .with_context(|| format!("connect to the scheduler at {url}"))?;
-        Ok(Self {
+        Ok(Self::over(channel))
+    }
+
+    /// Over a connection that is there, or that the channel makes by itself.
+    pub fn over(channel: Channel) -> Self {
+        Self {
             jobs: JobsServiceClient::new(channel.clone()),
             runs: RunsServiceClient::new(channel.clone()),
             sales: FlashSalesServiceClient::new(channel.clone()),
             plans: PlansServiceClient::new(channel),
-        })
+        }
     }
 
     /// Creates a job; gives its id.
-    pub(super) async fn create_job(&self, request: v1::CreateJobRequest) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    /// What the scheduler answered.
+    pub async fn create_job(&self, request: v1::CreateJobRequest) -> anyhow::Result<String> {
         Ok(named("CreateJob", self.jobs.clone().create_job(request)).await?.id)
     }
 
-    pub(super) async fn create_endpoint(&self, endpoint: Endpoint) -> anyhow::Result<Endpoint> {
+    /// Creates an endpoint.
+    ///
+    /// # Errors
+    /// What the scheduler answered.
+    pub async fn create_endpoint(&self, endpoint: Endpoint) -> anyhow::Result<Endpoint> {
         let name = format!("CreateEndpoint {}", endpoint.name);
         let request = v1::CreateEndpointRequest {
             endpoint: Some(endpoint),
@@ -71,7 +91,10 @@ impl Scheduler {
     }
 
     /// Creates a sale; gives its id.
-    pub(super) async fn create_sale(&self, sale: FlashSale) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    /// What the scheduler answered.
+    pub async fn create_sale(&self, sale: FlashSale) -> anyhow::Result<String> {
         let request = v1::CreateFlashSaleRequest {
             flash_sale: Some(sale),
             request_id: String::new(),
@@ -82,7 +105,10 @@ impl Scheduler {
     }
 
     /// Writes the sale's phase and signals.
-    pub(super) async fn update_sale(&self, sale: FlashSale) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// What the scheduler answered.
+    pub async fn update_sale(&self, sale: FlashSale) -> anyhow::Result<()> {
         let update_mask = Some(FieldMask {
             paths: vec!["phase".to_owned(), "signals".to_owned()],
         });
@@ -96,7 +122,10 @@ impl Scheduler {
     }
 
     /// Every endpoint of the job, with its hints.
-    pub(super) async fn endpoints(&self, job_id: &str) -> anyhow::Result<Vec<Endpoint>> {
+    ///
+    /// # Errors
+    /// What the scheduler answered.
+    pub async fn endpoints(&self, job_id: &str) -> anyhow::Result<Vec<Endpoint>> {
         let request = v1::ListEndpointsRequest {
             page_size: PAGE,
             page_token: String::new(),
@@ -108,7 +137,10 @@ impl Scheduler {
     }
 
     /// Every run of the job with one of these statuses, newest planned time first; none named means all.
-    pub(super) async fn runs(&self, job_id: &str, statuses: &[RunStatus]) -> anyhow::Result<Vec<Run>> {
+    ///
+    /// # Errors
+    /// What the scheduler answered.
+    pub async fn runs(&self, job_id: &str, statuses: &[RunStatus]) -> anyhow::Result<Vec<Run>> {
         let mut request = v1::ListRunsRequest {
             page_size: PAGE,
             job_id: Some(job_id.to_owned()),
@@ -127,7 +159,10 @@ impl Scheduler {
     }
 
     /// Every plan of the job, newest first.
-    async fn plans(&self, job_id: &str) -> anyhow::Result<Vec<Plan>> {
+    ///
+    /// # Errors
+    /// What the scheduler answered.
+    pub async fn plans(&self, job_id: &str) -> anyhow::Result<Vec<Plan>> {
         let mut request = v1::ListPlansRequest {
             page_size: PAGE,
             page_token: String::new(),
@@ -145,7 +180,10 @@ impl Scheduler {
     }
 
     /// Pauses the job, waits for the runs under way, and gives the whole account.
-    pub(super) async fn settle(&self, job_id: &str) -> anyhow::Result<Account> {
+    ///
+    /// # Errors
+    /// What the scheduler answered.
+    pub async fn settle(&self, job_id: &str) -> anyhow::Result<Account> {
         named(
             "PauseJob",
             self.jobs

@@ -1,7 +1,6 @@
-//! The real scheduler on a temporary SQLite file, for checks from outside.
+//! A server of ours that tells on stdout where it listens, for checks from outside.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -10,30 +9,23 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::processes::{Processes, Running};
-use crate::workspace::Workspace;
 
-/// What the scheduler prints before its address once it serves.
+/// What a server prints before its address once it serves.
 const LISTENING: &str = "listening on ";
 
 /// How long a debug build may take from start to serving on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A scheduler that is stopped when this is dropped.
-pub struct SchedulerProcess {
+/// A server that is stopped when this is dropped.
+pub struct ListeningProcess {
     running: Running,
     address: String,
 }
 
-impl SchedulerProcess {
-    /// Starts `baton-scheduler serve` in `directory`, where it creates its default database; answers once it serves.
-    pub fn start(workspace: &Workspace, processes: &Processes, directory: &Path) -> Result<Self> {
-        let mut command = Command::new(workspace.binary("baton-scheduler")?);
-        command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .current_dir(directory)
-            .stdout(Stdio::piped());
-        forget_configuration(&mut command);
-        let mut running = processes.spawn(&mut command)?;
+impl ListeningProcess {
+    /// Starts the server; answers once it serves.
+    pub fn start(processes: &Processes, command: &mut Command) -> Result<Self> {
+        let mut running = processes.spawn(command.stdout(Stdio::piped()))?;
         let address = address_printed_on(running.take_stdout()?)?;
         Ok(Self { running, address })
     }
@@ -49,17 +41,7 @@ impl SchedulerProcess {
     }
 }
 
-/// The caller's own settings must not reach a check.
-fn forget_configuration(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        let is_setting = |name: &str| name == "DATABASE_URL" || name.starts_with("BATON_") || name.starts_with("OTEL_");
-        if name.to_str().is_some_and(is_setting) {
-            command.env_remove(name);
-        }
-    }
-}
-
-/// Goes on reading in the background: a full pipe would stop the scheduler.
+/// Goes on reading in the background: a full pipe would stop the server.
 fn address_printed_on(stdout: impl Read + Send + 'static) -> Result<String> {
     let (found, address) = mpsc::channel();
     thread::spawn(move || {
@@ -71,7 +53,7 @@ fn address_printed_on(stdout: impl Read + Send + 'static) -> Result<String> {
     });
     address
         .recv_timeout(START_LIMIT)
-        .context("the scheduler did not print `listening on ADDRESS`")
+        .context("the server did not print `listening on ADDRESS`")
 }
 
 #[cfg(test)]
@@ -85,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheduler_that_ends_early_is_noticed_at_once() {
+    fn a_server_that_ends_early_is_noticed_at_once() {
         let output: &[u8] = b"some notice\n";
         assert!(address_printed_on(output).is_err());
     }
