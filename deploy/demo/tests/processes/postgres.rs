@@ -9,14 +9,14 @@ use tokio::process::Command;
 use crate::stage::{Stage, binary, eventually, forget_configuration, free_address, scheduler_command, start_scheduler};
 
 /// A database of its own in the test server, dropped by `drop_database`.
-struct Database {
+pub struct Database {
     server: String,
     name: String,
-    url: String,
+    pub url: String,
 }
 
 impl Database {
-    async fn create(name: &str) -> Self {
+    pub async fn create(name: &str) -> Self {
         let server = std::env::var("BATON_TEST_DATABASE_URL").expect("BATON_TEST_DATABASE_URL: run `cargo xtask test`");
         let name = format!("baton_process_{name}_{}", std::process::id());
         execute(&server, &format!("CREATE DATABASE {name}")).await;
@@ -29,7 +29,7 @@ impl Database {
         }
     }
 
-    async fn drop_database(self) {
+    pub async fn drop_database(self) {
         execute(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
     }
 }
@@ -47,7 +47,7 @@ async fn execute(server: &str, statement: &str) {
         .expect("without an error");
 }
 
-async fn migrate(url: &str) {
+pub async fn migrate(url: &str) {
     let mut command = Command::new(binary("baton-migrations"));
     forget_configuration(&mut command);
     let status = command
