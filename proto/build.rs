@@ -4,9 +4,10 @@ use std::{env, error::Error, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 5] = [
     "baton/v1/jobs.proto",
     "baton/v1/runs.proto",
+    "baton/v1/runs_service.proto",
     "baton/v1/flash_sales.proto",
     "baton/v1/plans.proto",
 ];

@@ -13,10 +13,10 @@ use std::{sync::Arc, time::Duration};
 use baton_proto::v1::{
     BeginPlanRequest, BeginPlanResponse, FailPlanRequest, Plan, PlanState, PlanningContext, SubmitPlanRequest,
 };
-use conversation::{Conversation, Setback};
+pub(crate) use conversation::{Conversation, Setback};
 use lease::Lease;
 use prost_types::Timestamp;
-use record::Account;
+pub(crate) use record::Account;
 pub use record::Prices;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};

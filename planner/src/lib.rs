@@ -7,7 +7,8 @@
 //! 4. [`prompt`]: what the model is shown, as a pure function of the context.
 //! 5. [`model`]: how it is asked, and every way in which that fails.
 //! 6. [`answer`] and [`check`]: what it may say, and what is wrong with what it said.
-//! 7. [`circuit`], [`backoff`], [`metrics`], [`settings`]: what keeps it calm, visible and configured.
+//! 7. [`eval`]: how good its answers are, on scenario files.
+//! 8. [`circuit`], [`backoff`], [`metrics`], [`settings`]: what keeps it calm, visible and configured.
 //!
 //! It reaches data by RPC only and keeps nothing that would be missed after a kill: every plan lives in the scheduler.
 
@@ -17,6 +18,7 @@ pub mod ask;
 pub mod backoff;
 pub mod check;
 pub mod circuit;
+pub mod eval;
 pub mod metrics;
 pub mod model;
 pub mod prompt;

@@ -1,13 +1,15 @@
 //! The planner process: reads its flags, wires the library to the scheduler and the model, and stops on a signal.
 //!
-//! Exit code 2 means mistakes in the configuration, told one per line; 1 that something broke while running.
+//! Exit code 2 means mistakes in the configuration or in scenario files, told one per line; 1 that something broke while
+//! running, or that a model to be scored gave no answer at all.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use baton_domain::ids::Chance as _;
 use baton_planner::{
+    eval::{self, options::EvalArgs},
     metrics::Metrics,
-    model::openai::OpenAiModel,
+    model::{Model, openai::OpenAiModel},
     rpc::Scheduler,
     settings::{RunArgs, Settings},
     work::Planner,
@@ -33,6 +35,10 @@ struct Cli {
 enum Command {
     /// Watches the scheduler's planning contexts and plans until it is stopped.
     Run(RunArgs),
+    /// Scores the order quality of answers on scenario files. Without --model only scripted ones are scored.
+    ///
+    /// Exit code 0: scored, whatever the scores; 1: the model gave no answer at all; 2: mistakes in flags or files.
+    Eval(EvalArgs),
 }
 
 #[tokio::main]
@@ -41,7 +47,39 @@ async fn main() -> ExitCode {
     rustls::crypto::ring::default_provider().install_default().ok();
     match Cli::parse().command {
         Command::Run(args) => run(&args).await,
+        Command::Eval(args) => evaluate(&args).await,
     }
+}
+
+async fn evaluate(args: &EvalArgs) -> ExitCode {
+    let options = eval::options::Options::judge(args, |name| std::env::var(name).ok());
+    let cases = eval::case::load(&args.paths);
+    let (options, cases) = match (options, cases) {
+        (Ok(options), Ok(cases)) => (options, cases),
+        (options, cases) => {
+            options.err().iter().for_each(|mistakes| eprintln!("{mistakes}"));
+            cases.err().iter().flatten().for_each(|mistake| eprintln!("{mistake}"));
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let model = match options.model.map(OpenAiModel::new).transpose() {
+        Ok(model) => model.map(|model| Arc::new(model) as Arc<dyn Model>),
+        Err(error) => {
+            eprintln!("model: {error}");
+            return ExitCode::from(EXIT_FAILURE);
+        }
+    };
+    let evaluation = eval::evaluate(&cases, model, &options.rules).await;
+    if args.json {
+        println!("{}", serde_json::json!(evaluation));
+    } else {
+        print!("{}", eval::report::text(&evaluation));
+    }
+    if evaluation.is_model_silent() {
+        eprintln!("the model gave no answer at all");
+        return ExitCode::from(EXIT_FAILURE);
+    }
+    ExitCode::SUCCESS
 }
 
 async fn run(args: &RunArgs) -> ExitCode {

@@ -177,7 +177,7 @@ fn price(text: Option<&str>) -> Result<Option<f64>, String> {
     text.map(|text| parse(text).ok_or_else(|| wrong(text))).transpose()
 }
 
-fn base_url(text: Option<&str>) -> Result<String, String> {
+pub(crate) fn base_url(text: Option<&str>) -> Result<String, String> {
     let missing = "is missing: the address of an OpenAI-compatible server, such as https://api.openai.com/v1";
     let text = text.filter(|text| !text.is_empty()).ok_or(missing)?;
     let url = http_url(text)?;
@@ -198,13 +198,13 @@ fn http_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn model_name(text: Option<&str>) -> Result<String, &'static str> {
+pub(crate) fn model_name(text: Option<&str>) -> Result<String, &'static str> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());
     text.map(str::to_owned)
         .ok_or("is missing: the name of the model to ask")
 }
 
-fn api_key(name: &str, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, String> {
+pub(crate) fn api_key(name: &str, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, String> {
     let key = variable(name)
         .map(|key| key.trim().to_owned())
         .filter(|key| !key.is_empty());
@@ -220,7 +220,7 @@ fn api_key(name: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Secr
     }
 }
 
-fn temperature(text: Option<&str>) -> Result<Option<f32>, String> {
+pub(crate) fn temperature(text: Option<&str>) -> Result<Option<f32>, String> {
     let parse = |text: &str| text.parse().ok().filter(|number| (0.0..=2.0).contains(number));
     let wrong = |text: &str| format!("`{text}` is not a number from 0 to 2");
     text.map(|text| parse(text).ok_or_else(|| wrong(text))).transpose()
@@ -236,7 +236,7 @@ fn debounce(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn within<T>(text: &str, min: T, max: T) -> Result<T, String>
+pub(crate) fn within<T>(text: &str, min: T, max: T) -> Result<T, String>
 where
     T: std::str::FromStr + PartialOrd + Display,
 {

@@ -3,6 +3,8 @@
 
 #[path = "process/doubles.rs"]
 mod doubles;
+#[path = "process/eval.rs"]
+mod eval;
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -21,7 +23,7 @@ const UNKNOWN_ALIAS: &str = r#"{"assessment":"","steps":[{"endpoint":"e9","wave"
     "hints":[],"review_after_s":120}"#;
 
 /// The binary with none of this process's settings for planners and models.
-fn planner(flags: &[&str]) -> Command {
+fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_baton-planner"));
     for (name, _) in std::env::vars() {
         if ["BATON_", "OPENAI_", "OTEL_", "RUST_LOG"]
@@ -32,11 +34,16 @@ fn planner(flags: &[&str]) -> Command {
         }
     }
     command
-        .arg("run")
-        .args(flags)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .env("NO_PROXY", "127.0.0.1");
+    command
+}
+
+/// `baton-planner run`.
+fn planner(flags: &[&str]) -> Command {
+    let mut command = binary();
+    command.arg("run").args(flags);
     command
 }
 

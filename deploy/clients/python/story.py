@@ -7,7 +7,7 @@ import sys
 import time
 
 import grpc
-from baton.v1 import jobs_pb2, jobs_pb2_grpc, runs_pb2, runs_pb2_grpc
+from baton.v1 import jobs_pb2, jobs_pb2_grpc, runs_pb2, runs_service_pb2_grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -17,7 +17,7 @@ SECONDS = 30
 def story(address: str, url: str) -> str:
     with grpc.insecure_channel(address) as channel:
         jobs = jobs_pb2_grpc.JobsServiceStub(channel)
-        runs = runs_pb2_grpc.RunsServiceStub(channel)
+        runs = runs_service_pb2_grpc.RunsServiceStub(channel)
         job = jobs.CreateJob(
             jobs_pb2.CreateJobRequest(name="story in Python", request_id="story-in-python"), timeout=SECONDS
         )
@@ -43,7 +43,7 @@ def story(address: str, url: str) -> str:
         )
 
 
-def finished(runs: runs_pb2_grpc.RunsServiceStub, run: runs_pb2.Run) -> runs_pb2.Run:
+def finished(runs: runs_service_pb2_grpc.RunsServiceStub, run: runs_pb2.Run) -> runs_pb2.Run:
     """The run once it has ended."""
     while not run.HasField("finish_time"):
         time.sleep(0.05)
@@ -51,7 +51,7 @@ def finished(runs: runs_pb2_grpc.RunsServiceStub, run: runs_pb2.Run) -> runs_pb2
     return run
 
 
-def check_lists_by_source(runs: runs_pb2_grpc.RunsServiceStub, job_id: str, run_id: str) -> None:
+def check_lists_by_source(runs: runs_service_pb2_grpc.RunsServiceStub, job_id: str, run_id: str) -> None:
     """Finds the run, and it alone, among the manual runs of its job, and none among the baseline's."""
     for source, expected in {"manual": [run_id], "baseline": []}.items():
         listed = runs.ListRuns(runs_pb2.ListRunsRequest(job_id=job_id, source=source), timeout=SECONDS)

@@ -10,7 +10,8 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { createGrpcTransport } from "@connectrpc/connect-node";
 
 import { JobsService } from "./gen/baton/v1/jobs_pb.js";
-import { type Run, RunsService, RunStatus } from "./gen/baton/v1/runs_pb.js";
+import { type Run, RunStatus } from "./gen/baton/v1/runs_pb.js";
+import { RunsService } from "./gen/baton/v1/runs_service_pb.js";
 import { type BadRequest_FieldViolation, BadRequestSchema } from "./gen/google/rpc/error_details_pb.js";
 
 async function story(address: string, url: string): Promise<string> {

@@ -1,6 +1,6 @@
 //! The rounds with the model: one question, and at most one more with everything that was wrong with the answer.
 //!
-//! Called by an ask between BeginPlan and SubmitPlan; does no RPC. Every way in which it ends without a proposal is a
+//! Called by an ask between BeginPlan and SubmitPlan, by eval and by replay; does no RPC. Every way in which it ends without a proposal is a
 //! [`Setback`] with the verdict to record.
 
 use baton_proto::v1::PlanningContext;
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Why there is no proposal.
-pub(super) struct Setback {
+pub(crate) struct Setback {
     /// Kebab-case, as recorded.
     pub verdict: &'static str,
     pub detail: String,
@@ -25,7 +25,7 @@ pub(super) struct Setback {
 }
 
 /// One conversation about one frozen context.
-pub(super) struct Conversation<'a> {
+pub(crate) struct Conversation<'a> {
     pub model: &'a dyn Model,
     pub settings: &'a Settings,
     pub stop: &'a CancellationToken,

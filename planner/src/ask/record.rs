@@ -27,7 +27,7 @@ impl Prices {
 
 /// What the requests of one ask were and cost.
 #[derive(Debug, Default)]
-pub(super) struct Account {
+pub(crate) struct Account {
     pub prompt_digest: String,
     pub usage: Usage,
     /// Over every request.
@@ -44,6 +44,11 @@ impl Account {
         if !raw.is_empty() {
             raw.clone_into(&mut self.raw_answer);
         }
+    }
+
+    /// The last text that came, whole.
+    pub fn raw_answer(&self) -> &str {
+        &self.raw_answer
     }
 
     /// The record, counted in the metrics as well.

@@ -26,6 +26,24 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict, the gravest first.
+    pub const ALL: [Self; 9] = [
+        Self::NotJson,
+        Self::SchemaViolation,
+        Self::UnknownAlias,
+        Self::DuplicateStep,
+        Self::DuplicateHint,
+        Self::TooMany,
+        Self::WaveGap,
+        Self::OutOfRange,
+        Self::BadText,
+    ];
+
+    /// The verdict behind a recorded word, if it is one about an answer.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.as_str() == word)
+    }
+
     /// The word that is recorded.
     pub fn as_str(self) -> &'static str {
         match self {

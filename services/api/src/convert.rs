@@ -16,5 +16,6 @@ pub(crate) mod repeat;
 pub(crate) mod run;
 pub(crate) mod sale;
 pub(crate) mod time;
+pub(crate) mod watch;
 
 pub(crate) use fields::Fields;

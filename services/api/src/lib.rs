@@ -7,12 +7,14 @@
 //! 1. `handlers`: one file a service, each RPC as convert, call, convert.
 //! 2. `convert`: messages to domain values and back; everything that is wrong with a request is collected there.
 //! 3. [`status`]: the one place that turns an error into a gRPC status.
-//! 4. `watch`: the stream of planning contexts.
+//! 4. `watch`: the stream of planning contexts; `feed`: changes of runs, and the streams that tell of them.
 //! 5. `caller`: who calls and what they may.
 //! 6. `layers`: what happens around every call, and [`server`]: how the layers stack and how serving starts and ends.
 
+mod backoff;
 mod caller;
 mod convert;
+mod feed;
 mod handlers;
 mod health;
 mod layers;
@@ -23,4 +25,5 @@ mod trace;
 mod watch;
 
 pub use caller::{Authentication, CertificateNames};
+pub use feed::FeedOptions;
 pub use server::{ClientCa, Options, ServeError, Server, Tls};

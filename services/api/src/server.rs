@@ -9,7 +9,7 @@ mod tls;
 
 pub use tls::{ClientCa, Tls};
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use baton_domain::services::Services;
 use baton_proto::v1::{
@@ -33,6 +33,7 @@ use tower::{Layer, Service, util::BoxCloneService};
 
 use crate::{
     caller::{Authentication, Guard},
+    feed::{FeedOptions, RunFeed},
     handlers::{FlashSales, Jobs, Plans, Runs},
     health::Health,
     layers::{self, Bounds, Stacked},
@@ -53,6 +54,8 @@ pub struct Options {
     pub deadline: Duration,
     /// How often a watch looks for changes that no wake told it of.
     pub watch_poll: Duration,
+    /// How watches of runs are served.
+    pub feed: FeedOptions,
     /// Silence after which a connection is asked whether it is still there, and how long it may take to answer.
     pub keepalive_interval: Duration,
     pub keepalive_timeout: Duration,
@@ -84,6 +87,7 @@ impl Default for Options {
             max_streams: 4_096,
             deadline: Duration::from_secs(30),
             watch_poll: Duration::from_secs(5),
+            feed: FeedOptions::default(),
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(10),
@@ -115,6 +119,7 @@ pub enum ServeError {
 pub struct Server {
     options: Options,
     services: Services,
+    feed: Arc<RunFeed>,
     service: Stacked,
     reporter: HealthReporter,
     /// Ends open streams.
@@ -135,12 +140,14 @@ impl Server {
             deadline: options.deadline,
             stop: stop_streams.clone(),
         };
-        let routes = routes(&services, &options, &reporter)?;
         let guard = Guard::new(services.clone(), options.authentication.clone());
+        let feed = RunFeed::new(services.clone(), options.feed.clone());
+        let routes = routes(&services, &feed, &options, &reporter)?;
         Ok(Self {
             service: layers::stack(routes, guard, &bounds),
             options,
             services,
+            feed,
             reporter,
             stop_streams,
         })
@@ -191,6 +198,7 @@ impl Server {
         let serving = builder
             .http2_keepalive_interval(Some(self.options.keepalive_interval))
             .http2_keepalive_timeout(Some(self.options.keepalive_timeout))
+            .max_concurrent_streams(u32::try_from(self.options.max_streams).ok())
             .serve_with_incoming_shutdown(self.service, incoming, stop_accepting.clone().cancelled_owned());
         let stopping = async {
             // Health first, so that callers learn of it while everything still works.
@@ -198,13 +206,22 @@ impl Server {
             stop_accepting.cancel();
             self.stop_streams.cancel();
         };
-        Ok(ending::drain(serving, stopping, self.options.drain).await?)
+        let drained = ending::drain(serving, stopping, self.options.drain);
+        tokio::select! {
+            drained = drained => Ok(drained?),
+            never = self.feed.run() => match never {},
+        }
     }
 }
 
-fn routes(services: &Services, options: &Options, reporter: &HealthReporter) -> Result<Routes, ServeError> {
+fn routes(
+    services: &Services,
+    feed: &Arc<RunFeed>,
+    options: &Options,
+    reporter: &HealthReporter,
+) -> Result<Routes, ServeError> {
     let jobs = JobsServiceServer::new(Jobs::new(services.clone()));
-    let runs = RunsServiceServer::new(Runs::new(services.clone()));
+    let runs = RunsServiceServer::new(Runs::new(services.clone(), Arc::clone(feed)));
     let sales = FlashSalesServiceServer::new(FlashSales::new(services.clone()));
     let plans = PlansServiceServer::new(Plans::new(services.clone(), options.watch_poll));
     let health = HealthService::from_health_reporter(reporter.clone());

@@ -157,6 +157,13 @@ pub(crate) fn overloaded() -> Status {
     with(Code::ResourceExhausted, "the server is busy", details)
 }
 
+/// A watch that does not read as fast as things happen; it can resume from its last cursor.
+pub(crate) fn too_slow() -> Status {
+    let details = retry("WATCH_TOO_SLOW", AFTER_SHEDDING);
+    let message = "the watch reads more slowly than runs change";
+    with(Code::ResourceExhausted, message, details)
+}
+
 /// The server stops: the stream can be opened again, here or elsewhere.
 pub(crate) fn stopping() -> Status {
     let details = retry("SERVER_STOPPING", AFTER_OUTAGE);

@@ -22,11 +22,11 @@ use pb::watch_planning_contexts_response::Event;
 use tokio::time::{sleep, timeout};
 use tonic::Status;
 
-use crate::{convert::context, status};
-
-/// Waits between tries while the database is away.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LAST_BACKOFF: Duration = Duration::from_secs(5);
+use crate::{
+    backoff::{Backoff, is_passing},
+    convert::context,
+    status,
+};
 
 /// Something that the reader has not been told yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(crate) struct ContextWatch {
     sent: BTreeMap<JobId, i64>,
     news: VecDeque<News>,
     in_snapshot: bool,
-    backoff: Duration,
+    backoff: Backoff,
 }
 
 impl ContextWatch {
@@ -65,7 +65,7 @@ impl ContextWatch {
             sent: BTreeMap::new(),
             news: VecDeque::new(),
             in_snapshot: true,
-            backoff: FIRST_BACKOFF,
+            backoff: Backoff::default(),
         }
     }
 
@@ -88,11 +88,11 @@ impl ContextWatch {
         loop {
             match self.look().await {
                 Ok(Some(event)) => {
-                    self.backoff = FIRST_BACKOFF;
+                    self.backoff.reset();
                     return Ok(event);
                 }
                 Ok(None) => self.wait().await,
-                Err(error) if is_passing(&error) => self.back_off(&error).await,
+                Err(error) if is_passing(&error) => self.backoff.wait(&error, "planning contexts").await,
                 Err(error) => return Err(error),
             }
         }
@@ -173,25 +173,5 @@ impl ContextWatch {
             // Nobody wakes any more; what is left is to poll.
             sleep(self.poll).await;
         }
-    }
-
-    async fn back_off(&mut self, error: &Error) {
-        tracing::debug!(%error, wait = ?self.backoff, "planning contexts cannot be read, trying again");
-        sleep(self.backoff).await;
-        self.backoff = (self.backoff * 2).min(LAST_BACKOFF);
-    }
-}
-
-/// True for what ends by itself.
-fn is_passing(error: &Error) -> bool {
-    match error {
-        Error::Store(StoreError::Unavailable(_) | StoreError::Conflict(_)) => true,
-        Error::Store(StoreError::Broken(_))
-        | Error::Invalid(_)
-        | Error::NotFound(_)
-        | Error::Precondition { .. }
-        | Error::Aborted { .. }
-        | Error::Exhausted { .. }
-        | Error::RequestIdReused => false,
     }
 }

@@ -9,9 +9,11 @@
 //!   - deleting a job deletes its endpoints, and deleting an endpoint its state, hints and live runs; run history, plans
 //!     and schedule changes stay.
 
+mod changes;
 mod ledger;
 mod tokens;
 
+pub use changes::{ChangeCursor, ChangeQuery, ChangedRun, Changes, ChangesRepo, Feed};
 pub use ledger::{LedgerRepo, TimeRecord};
 pub use tokens::TokensRepo;
 
@@ -81,6 +83,18 @@ impl RunFilter {
             to: None,
         }
     }
+
+    /// True for a run that the list would have.
+    pub fn matches(&self, run: &Run) -> bool {
+        run.user_id == self.user_id
+            && self.job_id.is_none_or(|job| run.job_id == Some(job))
+            && self.endpoint_id.is_none_or(|endpoint| run.endpoint_id == endpoint)
+            && self.source.as_ref().is_none_or(|source| run.source == *source)
+            && (self.statuses.is_empty() || self.statuses.contains(&run.status))
+            && self.plan_id.is_none_or(|plan| run.plan_id == Some(plan))
+            && self.from.is_none_or(|from| run.planned_at >= from)
+            && self.to.is_none_or(|to| run.planned_at < to)
+    }
 }
 
 /// What a committed transaction may have changed for somebody who waits. Waking is a hint, polling the truth.
@@ -114,6 +128,7 @@ pub trait Tx:
     JobsRepo
     + EndpointsRepo
     + RunsRepo
+    + ChangesRepo
     + QueueRepo
     + FlashSalesRepo
     + PlansRepo

@@ -4,6 +4,7 @@
 //! are here and in the pure modules beneath. Locks are always taken in the order the ports prescribe.
 
 mod asks;
+mod changes;
 mod contexts;
 mod endpoints;
 mod gathering;

@@ -4,6 +4,7 @@
 
 use baton_domain::ports::Page;
 
+mod changes;
 mod endpoints;
 mod jobs;
 mod ledger;

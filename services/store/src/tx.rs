@@ -32,6 +32,8 @@ pub struct SqlTx {
     now: Timestamp,
     woken: Vec<Topic>,
     wakes: Wakes,
+    /// On SQLite: the number of this transaction, once it has written runs.
+    pub(crate) number: Option<i64>,
 }
 
 impl SqlTx {
@@ -41,6 +43,7 @@ impl SqlTx {
             now,
             woken: Vec::new(),
             wakes,
+            number: None,
         }
     }
 

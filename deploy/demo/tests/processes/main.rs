@@ -11,3 +11,4 @@ mod planner;
 mod postgres;
 mod stage;
 mod traces;
+mod watching;

@@ -77,6 +77,7 @@ const RUNS: &[(&str, Access)] = &[
     ("GetRun", Access::Person),
     ("ListRuns", Access::Person),
     ("CancelRun", Access::Runs),
+    ("WatchRuns", Access::Person),
 ];
 
 const FLASH_SALES: &[(&str, Access)] = &[

@@ -5,14 +5,16 @@ use baton_domain::{
     governor::Next,
     ids::{EndpointId, JobId, PlanId, UserId},
     limits,
-    ports::RunFilter,
+    ports::{ChangeCursor, ChangedRun, RunFilter},
     run::{Cause, ClampedFrom, Missed, Run, RunStatus, Source},
     services::{Idempotency, Purpose, RunRequest, check_planned_at},
     time::Timestamp,
 };
 use baton_proto::v1 as pb;
 
-use super::{Fields, page::Paging, repeat, time};
+use pb::watch_runs_response::Event;
+
+use super::{Fields, page::Paging, repeat, time, watch};
 use crate::trace;
 
 /// Sources are short kebab-case words.
@@ -64,7 +66,7 @@ pub(crate) fn read_list(user: UserId, request: &pb::ListRunsRequest) -> Result<(
     Ok((filter, paging))
 }
 
-fn read_source(fields: &mut Fields, source: Option<&str>) -> Option<Source> {
+pub(super) fn read_source(fields: &mut Fields, source: Option<&str>) -> Option<Source> {
     let source = source?;
     let is_kebab = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !(1..=SOURCE_CHARS).contains(&source.len()) || !source.bytes().all(is_kebab) {
@@ -73,7 +75,7 @@ fn read_source(fields: &mut Fields, source: Option<&str>) -> Option<Source> {
     Some(Source::parse(source))
 }
 
-fn read_statuses(fields: &mut Fields, statuses: &[i32]) -> Vec<RunStatus> {
+pub(super) fn read_statuses(fields: &mut Fields, statuses: &[i32]) -> Vec<RunStatus> {
     let mut read = Vec::with_capacity(RunStatus::ALL.len());
     for (index, status) in statuses.iter().enumerate() {
         match status_of_proto(*status) {
@@ -137,6 +139,30 @@ pub(crate) fn to_proto(run: &Run) -> pb::Run {
         plan_id: run.plan_id.map(|id| id.to_string()),
         step: run.step.map(|step| i32::try_from(step).unwrap_or(i32::MAX)),
         plan_reason: run.plan_reason.clone().unwrap_or_default(),
+    }
+}
+
+/// A change, with the cursor from which a watch goes on after it.
+pub(crate) fn change_to_proto(changed: &ChangedRun) -> pb::WatchRunsResponse {
+    pb::WatchRunsResponse {
+        event: Some(Event::Run(to_proto(&changed.run))),
+        cursor: watch::cursor(changed.at),
+    }
+}
+
+/// A run of a snapshot.
+pub(crate) fn snapshot_to_proto(changed: &ChangedRun) -> pb::WatchRunsResponse {
+    pb::WatchRunsResponse {
+        cursor: String::new(),
+        ..change_to_proto(changed)
+    }
+}
+
+/// What tells of no run, with the cursor from which a watch goes on.
+pub(crate) fn progress_to_proto(event: Event, at: ChangeCursor) -> pb::WatchRunsResponse {
+    pb::WatchRunsResponse {
+        event: Some(event),
+        cursor: watch::cursor(at),
     }
 }
 

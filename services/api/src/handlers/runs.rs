@@ -1,24 +1,35 @@
 //! RunsService: manual runs, and reading every run.
 
+use std::sync::Arc;
+
 use baton_domain::{ids::RunId, services::Services};
 use baton_proto::v1::{self as pb, runs_service_server::RunsService};
-use tonic::Request;
+use futures_util::stream::BoxStream;
+use tonic::{Request, Response, Status};
 
 use super::{Answer, handle};
-use crate::convert::{Fields, fields::read, run};
+use crate::{
+    caller,
+    convert::{Fields, fields::read, run, watch},
+    feed::{RunFeed, RunWatch},
+    status,
+};
 
 pub(crate) struct Runs {
     services: Services,
+    feed: Arc<RunFeed>,
 }
 
 impl Runs {
-    pub(crate) fn new(services: Services) -> Self {
-        Self { services }
+    pub(crate) fn new(services: Services, feed: Arc<RunFeed>) -> Self {
+        Self { services, feed }
     }
 }
 
 #[tonic::async_trait]
 impl RunsService for Runs {
+    type WatchRunsStream = BoxStream<'static, Result<pb::WatchRunsResponse, Status>>;
+
     async fn submit_run(&self, request: Request<pb::SubmitRunRequest>) -> Answer<pb::Run> {
         handle(request, |user, request| async move {
             let mut fields = Fields::default();
@@ -65,5 +76,12 @@ impl RunsService for Runs {
             Ok(run::to_proto(&self.services.cancel_run(&user, id).await?))
         })
         .await
+    }
+
+    async fn watch_runs(&self, request: Request<pb::WatchRunsRequest>) -> Answer<Self::WatchRunsStream> {
+        let (caller, request) = caller::open(request)?;
+        let wanted = watch::read(caller.user()?, &request).map_err(status::of_error)?;
+        let watch = RunWatch::open(Arc::clone(&self.feed), wanted).await;
+        Ok(Response::new(watch.map_err(status::of_error)?.into_stream()))
     }
 }

@@ -152,6 +152,7 @@ fn the_layers_statuses_have_details_too() {
         (no_single_user(), Code::PermissionDenied, "NO_SINGLE_USER"),
         (deadline_exceeded(), Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
         (overloaded(), Code::ResourceExhausted, "OVERLOADED"),
+        (too_slow(), Code::ResourceExhausted, "WATCH_TOO_SLOW"),
         (stopping(), Code::Unavailable, "SERVER_STOPPING"),
         (internal(), Code::Internal, "INTERNAL"),
     ];

@@ -46,6 +46,7 @@ pub struct World {
     pub services: Services,
     pub queue: StoreQueue,
     pub channel: Channel,
+    accepted: mpsc::UnboundedSender<io::Result<DuplexStream>>,
     /// Connections made so far.
     pub connections: Arc<AtomicUsize>,
     pub shutdown: CancellationToken,
@@ -70,7 +71,8 @@ impl World {
         let serving = tokio::spawn(server.serve_on(UnboundedReceiverStream::new(incoming), shutdown.clone()));
         let connections = Arc::new(AtomicUsize::new(0));
         Self {
-            channel: connect(accepted, Arc::clone(&connections)),
+            channel: connect(accepted.clone(), Arc::clone(&connections), |endpoint| endpoint),
+            accepted,
             clock,
             mood,
             memory,
@@ -80,6 +82,11 @@ impl World {
             shutdown,
             serving,
         }
+    }
+
+    /// A connection of its own.
+    pub fn connect(&self, configure: impl FnOnce(Endpoint) -> Endpoint) -> Channel {
+        connect(self.accepted.clone(), Arc::clone(&self.connections), configure)
     }
 
     pub fn jobs(&self) -> JobsServiceClient<Channel> {
@@ -175,7 +182,11 @@ impl World {
     }
 }
 
-fn connect(accepted: mpsc::UnboundedSender<io::Result<DuplexStream>>, connections: Arc<AtomicUsize>) -> Channel {
+fn connect(
+    accepted: mpsc::UnboundedSender<io::Result<DuplexStream>>,
+    connections: Arc<AtomicUsize>,
+    configure: impl FnOnce(Endpoint) -> Endpoint,
+) -> Channel {
     let connector = tower::service_fn(move |_: http::Uri| {
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
         connections.fetch_add(1, Ordering::SeqCst);
@@ -184,7 +195,7 @@ fn connect(accepted: mpsc::UnboundedSender<io::Result<DuplexStream>>, connection
             .map_err(|_| io::Error::other("the server is gone"));
         async move { sent.map(|()| TokioIo::new(ours)) }
     });
-    Endpoint::from_static("http://in-process").connect_with_connector_lazy(connector)
+    configure(Endpoint::from_static("http://in-process")).connect_with_connector_lazy(connector)
 }
 
 /// No request id.

@@ -134,6 +134,11 @@ async fn what_is_another_users_is_like_what_does_not_exist() {
                 let end = pb::watch_planning_contexts_response::Event::SnapshotEnd(pb::SnapshotEnd {});
                 assert_eq!(answer.expect("decodes").event, Some(end), "{path}");
             }
+            Expect::NoRuns => {
+                let answer = pb::WatchRunsResponse::decode(foreign.expect("answered").as_slice());
+                let end = pb::watch_runs_response::Event::SnapshotEnd(pb::RunSnapshotEnd {});
+                assert_eq!(answer.expect("decodes").event, Some(end), "{path}");
+            }
             Expect::Own => {
                 foreign.expect("answered");
             }

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU8, Ordering},
+    atomic::{AtomicU8, AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
@@ -41,15 +41,24 @@ const MOODS: [Mood; 6] = [
 pub struct MoodyStore {
     inner: MemoryStore,
     mood: Arc<AtomicU8>,
+    reads: Arc<AtomicUsize>,
 }
 
 /// Changes the mood.
 #[derive(Debug, Clone, Default)]
-pub struct MoodSwitch(Arc<AtomicU8>);
+pub struct MoodSwitch {
+    mood: Arc<AtomicU8>,
+    reads: Arc<AtomicUsize>,
+}
 
 impl MoodSwitch {
     pub fn set(&self, mood: Mood) {
-        self.0.store(mood as u8, Ordering::SeqCst);
+        self.mood.store(mood as u8, Ordering::SeqCst);
+    }
+
+    /// How often the store was read from.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
     }
 }
 
@@ -57,7 +66,8 @@ impl MoodyStore {
     pub fn new(inner: MemoryStore, switch: &MoodSwitch) -> Self {
         Self {
             inner,
-            mood: Arc::clone(&switch.0),
+            mood: Arc::clone(&switch.mood),
+            reads: Arc::clone(&switch.reads),
         }
     }
 
@@ -85,6 +95,7 @@ impl Store for MoodyStore {
 
     async fn read(&self) -> StoreResult<Box<dyn Tx>> {
         self.in_the_mood().await?;
+        self.reads.fetch_add(1, Ordering::SeqCst);
         self.inner.read().await
     }
 

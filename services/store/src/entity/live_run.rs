@@ -34,6 +34,8 @@ pub struct Model {
     pub plan_id: Option<Uuid>,
     pub step: Option<i64>,
     pub plan_reason: Option<String>,
+    /// The transaction that wrote the row last. The database's to give on PostgreSQL.
+    pub changed_in: i64,
     pub slot: String,
     pub lane: i16,
     pub fence: i64,

@@ -11,6 +11,9 @@ use baton_domain::{
 use super::{broken, duration, duration_opt, micros_opt, number, word};
 use crate::entity::{live_run, run_attempt, run_history};
 
+/// Stands for the number of the writing transaction until the row is written.
+pub const UNSTAMPED: i64 = 0;
+
 /// Builds a row of one of the three tables: the columns named, and those of the run.
 macro_rules! run_row {
     ($table:ident, $run:expr, { $($column:ident: $value:expr),* $(,)? }) => {
@@ -92,6 +95,7 @@ pub fn live_row(live: &LiveRun) -> live_run::Model {
         lease_until: live.lease_until,
         one_shot_id: live.one_shot_id.map(|hint| hint.0),
         trace_parent: live.trace_parent.clone(),
+        changed_in: UNSTAMPED,
     })
 }
 
@@ -109,7 +113,7 @@ pub fn live_of(row: live_run::Model) -> StoreResult<LiveRun> {
 }
 
 pub fn history_row(run: &Run) -> run_history::Model {
-    run_row!(run_history, run, { id: run.id.0 })
+    run_row!(run_history, run, { id: run.id.0, changed_in: UNSTAMPED })
 }
 
 /// Also for rows of the queue that were read with the history's columns.

@@ -106,7 +106,8 @@ WITH before AS MATERIALIZED (
            status_code        = NULL,
            error              = NULL,
            response           = NULL,
-           response_truncated = FALSE
+           response_truncated = FALSE,
+           changed_in         = pg_current_xact_id()::text::bigint
       FROM job_endpoints e
      WHERE r.id = ANY($2::uuid[])
        AND e.id = r.endpoint_id

@@ -8,7 +8,10 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use crate::entity::{endpoint_state, hint, job_endpoint, live_run, run_attempt, run_history, schedule_change};
+use crate::{
+    entity::{endpoint_state, hint, job_endpoint, live_run, run_attempt, run_history, schedule_change},
+    mapping::runs::UNSTAMPED,
+};
 
 /// A value on its way to the server, with its type.
 pub type Param = (Box<dyn ToSql + Sync + Send>, Type);
@@ -60,6 +63,15 @@ pub fn insert_of<T: Written>() -> String {
 
 /// Writes every column of the rows that `key` finds: $1 and on are [`Written::arrays`].
 pub fn update_of<T: Written>(key: &str) -> String {
+    update_and::<T>(key, "")
+}
+
+/// Like [`update_of`], for runs: the change feed tells of it. Rows that are added are stamped by their default.
+pub fn change_of<T: Written>(key: &str) -> String {
+    update_and::<T>(key, ", changed_in = pg_current_xact_id()::text::bigint")
+}
+
+fn update_and<T: Written>(key: &str, more: &str) -> String {
     let set: Vec<String> = T::COLUMNS
         .iter()
         .filter(|column| **column != key)
@@ -67,7 +79,7 @@ pub fn update_of<T: Written>(key: &str) -> String {
         .collect();
     let (table, rows, set) = (T::TABLE, arrays_of::<T>(), set.join(", "));
     let columns = quoted::<T>();
-    format!("UPDATE {table} t SET {set} FROM {rows} AS n ({columns}) WHERE t.{key} = n.{key}")
+    format!("UPDATE {table} t SET {set}{more} FROM {rows} AS n ({columns}) WHERE t.{key} = n.{key}")
 }
 
 /// The columns as a list.
@@ -107,11 +119,12 @@ macro_rules! written {
 }
 
 macro_rules! read {
-    ($module:ident { $($column:ident,)+ }) => {
+    ($module:ident { $($column:ident,)+ } $($unread:ident: $value:expr)?) => {
         impl Read for $module::Model {
             fn read(row: &Row) -> Result<Self, tokio_postgres::Error> {
                 Ok(Self {
                     $($column: row.try_get(stringify!($column))?,)+
+                    $($unread: $value,)?
                 })
             }
         }
@@ -126,15 +139,16 @@ macro_rules! read_only {
 }
 
 macro_rules! read_and_written {
-    ($table:literal: $module:ident { $($column:ident: $array:ident,)+ }) => {
+    ($table:literal: $module:ident { $($column:ident: $array:ident,)+ } $($unread:ident: $value:expr)?) => {
         written!($table: $module { $($column: $array,)+ });
-        read!($module { $($column,)+ });
+        read!($module { $($column,)+ } $($unread: $value)?);
     };
 }
 
-/// The queue, the history and the attempts share these columns; the table's own come first.
+/// The queue, the history and the attempts share these columns; the table's own come first. `changed_in` is no column here:
+/// it is the database's to give, and the hot path does not read it.
 macro_rules! with_run_columns {
-    ($form:ident! $table:literal: $module:ident { $($column:ident: $array:ident,)+ }) => {
+    ($form:ident! $table:literal: $module:ident { $($column:ident: $array:ident,)+ } $($unread:ident: $value:expr)?) => {
         $form!($table: $module {
             $($column: $array,)+
             endpoint_id: UUID_ARRAY,
@@ -163,7 +177,7 @@ macro_rules! with_run_columns {
             plan_id: UUID_ARRAY,
             step: INT8_ARRAY,
             plan_reason: TEXT_ARRAY,
-        });
+        } $($unread: $value)?);
     };
 }
 
@@ -177,7 +191,7 @@ with_run_columns!(read_and_written! "live_runs": live_run {
     lease_until: TIMESTAMPTZ_ARRAY,
     one_shot_id: UUID_ARRAY,
     trace_parent: TEXT_ARRAY,
-});
+} changed_in: UNSTAMPED);
 
 with_run_columns!(written! "run_history": run_history {
     id: UUID_ARRAY,

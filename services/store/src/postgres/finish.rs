@@ -19,7 +19,7 @@ use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use super::{
-    columns::{Param, Read, Written, insert_of, list_of, param, select_of, update_of},
+    columns::{Param, Read, Written, change_of, insert_of, list_of, param, select_of, update_of},
     session::{Hot, Step, Work, clock, notify},
 };
 use crate::{
@@ -238,7 +238,7 @@ impl Writes {
         add(&mut steps, self.hints);
         remove(&mut steps, DELETE_PLAN_ROWS, self.replanned);
         remove(&mut steps, DELETE_ROWS, self.over);
-        write(&mut steps, update_of::<live_run::Model>("id"), self.again);
+        write(&mut steps, change_of::<live_run::Model>("id"), self.again);
         add(&mut steps, self.plan_rows);
         add(&mut steps, self.history);
         add(&mut steps, self.attempts);

@@ -59,7 +59,7 @@ pub async fn arrange(db: &DatabaseConnection, now: Timestamp, kept_from: Timesta
     }
     let mut dropped = 0;
     for day in days.into_iter().filter(|day| start_of(next(*day)) <= kept_from) {
-        one_step(db, &[format!("DROP TABLE {}", name(day))]).await?;
+        one_step(db, &drop(day)).await?;
         dropped += 1;
     }
     turn.commit().await.map_err(store_error)?;
@@ -117,6 +117,18 @@ fn make(day: NaiveDate) -> [String; 4] {
              INSERT INTO {table} SELECT * FROM moved"
         ),
         format!("ALTER TABLE run_history ATTACH PARTITION {table} FOR VALUES FROM ('{from}') TO ('{to}')"),
+    ]
+}
+
+/// Who watches runs and has not read as far as the partition went must be told that something is missing.
+fn drop(day: NaiveDate) -> [String; 2] {
+    let table = name(day);
+    [
+        format!(
+            "UPDATE change_marks
+                SET dropped = GREATEST(dropped, COALESCE((SELECT MAX(changed_in) FROM {table}), 0))"
+        ),
+        format!("DROP TABLE {table}"),
     ]
 }
 

@@ -106,8 +106,8 @@ struct NextDue {
 #[async_trait]
 impl QueueRepo for SqlTx {
     async fn enqueue(&mut self, rows: &[LiveRun]) -> StoreResult<()> {
-        self.insert::<live_run::Entity>(rows.iter().map(live_row).collect())
-            .await
+        let rows = self.stamp_live(rows.iter().map(live_row).collect()).await?;
+        self.insert::<live_run::Entity>(rows).await
     }
 
     async fn due_runs(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>> {
@@ -162,8 +162,8 @@ impl QueueRepo for SqlTx {
 
     async fn update_live(&mut self, rows: &[LiveRun]) -> StoreResult<()> {
         // A plan row that its endpoint's save took out comes back as taken.
-        self.upsert::<live_run::Entity>(rows.iter().map(live_row).collect())
-            .await
+        let rows = self.stamp_live(rows.iter().map(live_row).collect()).await?;
+        self.upsert::<live_run::Entity>(rows).await
     }
 
     async fn extend_leases(&mut self, leases: &[(RunId, i64)], until: Timestamp) -> StoreResult<Vec<RunId>> {
@@ -191,8 +191,8 @@ impl QueueRepo for SqlTx {
         let ids = runs.iter().map(|run| run.id.0);
         let waiting = live_run::Entity::delete_many().filter(live_run::Column::Id.is_in(ids));
         waiting.exec(&self.db).await.map_err(store_error)?;
-        self.insert::<run_history::Entity>(runs.iter().map(history_row).collect())
-            .await
+        let rows = self.stamp_history(runs.iter().map(history_row).collect()).await?;
+        self.insert::<run_history::Entity>(rows).await
     }
 
     async fn keep_attempt(&mut self, run: &Run) -> StoreResult<()> {

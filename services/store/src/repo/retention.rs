@@ -15,7 +15,13 @@ use crate::{error::store_error, tx::SqlTx};
 /// Rows of the history whose id is below $1; at most $2. `{table}` is the history, or a part of it.
 const RUNS: &str = "
     DELETE FROM {table}
-     WHERE id IN (SELECT id FROM {table} WHERE id < $1 LIMIT $2)";
+     WHERE id IN (SELECT id FROM {table} WHERE id < $1 ORDER BY id LIMIT $2)";
+
+/// Notes the highest number among the rows that [`RUNS`] would remove.
+const NOTE_DROPPED: &str = "
+    UPDATE change_marks
+       SET dropped = (SELECT CASE WHEN MAX(changed_in) > dropped THEN MAX(changed_in) ELSE dropped END
+                        FROM (SELECT changed_in FROM {table} WHERE id < $1 ORDER BY id LIMIT $2) gone)";
 
 /// Attempts of runs below $1 that are not in the queue; at most $2.
 const ATTEMPTS: &str = "
@@ -88,6 +94,8 @@ impl RetentionRepo for SqlTx {
         };
         let floor = uuid_floor(kept.records_from);
         let from = kept.records_from;
+        self.remove(&NOTE_DROPPED.replace("{table}", history), floor, limit)
+            .await?;
         Ok(Pruned {
             runs: self.remove(&RUNS.replace("{table}", history), floor, limit).await?,
             attempts: self.remove(ATTEMPTS, floor, limit).await?,

@@ -19,7 +19,7 @@ use crate::{entity::run_history, mapping::runs::run_of, tx::SqlTx};
 pub(super) const COLUMNS: &str =
     "id, endpoint_id, job_id, user_id, status, source, cause, clamped_from_us, clamped_from_at,
     planned_at, due_at, started_at, finished_at, duration_us, attempt, status_code, error, response_truncated, reason,
-    missed_first, missed_last, missed_count, hint_id, plan_id, step, plan_reason";
+    missed_first, missed_last, missed_count, hint_id, plan_id, step, plan_reason, changed_in";
 
 /// Both tables; the order of the arms does not matter.
 const TABLES: [&str; 2] = ["live_runs", "run_history"];

@@ -80,14 +80,16 @@ impl Writes {
     }
 
     /// Parents before children. A plan row that was claimed is `taken` by now and not deleted here.
-    pub async fn write(self, tx: &SqlTx) -> StoreResult<()> {
+    pub async fn write(self, tx: &mut SqlTx) -> StoreResult<()> {
         tx.upsert::<job_endpoint::Entity>(self.endpoints).await?;
         tx.upsert::<endpoint_state::Entity>(self.states).await?;
         delete_hints(tx, self.rehinted).await?;
         tx.insert::<hint::Entity>(self.hints).await?;
         delete_plan_rows(tx, self.replanned).await?;
-        tx.insert::<live_run::Entity>(self.plan_rows).await?;
-        tx.insert::<run_history::Entity>(self.ended).await?;
+        let plan_rows = tx.stamp_live(self.plan_rows).await?;
+        tx.insert::<live_run::Entity>(plan_rows).await?;
+        let ended = tx.stamp_history(self.ended).await?;
+        tx.insert::<run_history::Entity>(ended).await?;
         tx.insert::<schedule_change::Entity>(self.changes).await
     }
 }

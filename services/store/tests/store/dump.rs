@@ -8,8 +8,8 @@ use crate::databases::OwnDatabase;
 /// were minted on the way: they say in which order.
 const ROWS: &str = r#"
     SELECT regexp_replace(row, '("id": "01[0-9a-f-]{30})[0-9a-f]{4}', '\1', 'g') AS row
-      FROM (SELECT 'live_runs ' || to_jsonb(r)::text AS row FROM live_runs r
-            UNION ALL SELECT 'run_history ' || to_jsonb(r)::text FROM run_history r
+      FROM (SELECT 'live_runs ' || (to_jsonb(r) - 'changed_in')::text AS row FROM live_runs r
+            UNION ALL SELECT 'run_history ' || (to_jsonb(r) - 'changed_in')::text FROM run_history r
             UNION ALL SELECT 'run_attempts ' || (to_jsonb(r) - 'id')::text FROM run_attempts r
             UNION ALL SELECT 'schedule_changes ' || (to_jsonb(c) - 'id')::text FROM schedule_changes c
             UNION ALL SELECT 'endpoint_state ' || to_jsonb(s)::text FROM endpoint_state s

@@ -1,5 +1,6 @@
 //! The stores under test: the contract suite on every database, and what only a real database can show.
 
+mod changes;
 mod claims;
 mod databases;
 mod dump;

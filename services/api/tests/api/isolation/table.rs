@@ -60,6 +60,8 @@ pub enum Expect {
     /// An empty list, or a count of nothing.
     Nothing,
     EmptySnapshot,
+    /// The same of runs.
+    NoRuns,
     /// Names nothing of anybody: something of the caller's own is made.
     Own,
 }
@@ -211,6 +213,15 @@ fn runs() -> Vec<Case> {
         row("RunsService/GetRun", Person, NotFound, |ids| id(&ids.run)),
         row("RunsService/CancelRun", Runs, NotFound, |ids| id(&ids.run)),
         of(pb::ListRunsRequest::default()),
+        row("RunsService/WatchRuns", Person, NoRuns, |_| pb::WatchRunsRequest {
+            snapshot: true,
+            ..Default::default()
+        }),
+        row("RunsService/WatchRuns", Person, NoRuns, |ids| pb::WatchRunsRequest {
+            endpoint_id: Some(ids.endpoint.clone()),
+            snapshot: true,
+            ..Default::default()
+        }),
         row("RunsService/ListRuns", Person, Nothing, |ids| pb::ListRunsRequest {
             job_id: Some(ids.job.clone()),
             ..Default::default()
