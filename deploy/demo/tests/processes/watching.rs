@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use baton_proto::v1::{self, RunStatus, runs_service_client::RunsServiceClient, watch_runs_response::Event};
+use baton_proto::{
+    client::Transport,
+    v1::{self, RunStatus, runs_service_client::RunsServiceClient, watch_runs_response::Event},
+};
 use tempfile::TempDir;
 use tokio::time::timeout;
-use tonic::{Streaming, transport::Channel};
+use tonic::Streaming;
 
 use crate::{
     postgres::{Database, migrate},
@@ -22,7 +25,7 @@ struct Told {
 }
 
 impl Told {
-    async fn open(&self, runs: &mut RunsServiceClient<Channel>) -> Watch {
+    async fn open(&self, runs: &mut RunsServiceClient<Transport>) -> Watch {
         let request = v1::WatchRunsRequest {
             statuses: vec![RunStatus::Succeeded.into()],
             cursor: self.cursor.clone(),
