@@ -49,6 +49,17 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// How fast it is, as ratios to the bare database measured in the same minute: release build, durable PostgreSQL
+    Bench {
+        /// `all`, or names of benches; `--json`, `--quick`, `--samples COUNT`, `--runs COUNT`
+        #[arg(
+            required = true,
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "NAME"
+        )]
+        args: Vec<OsString>,
+    },
     /// One story in Go, Python, TypeScript and Rust, with stubs generated from the protos, against a real scheduler
     Clients,
     /// A round trip with grpcurl against a scheduler on a temporary SQLite file

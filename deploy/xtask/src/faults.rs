@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::postgres::{Binaries, Cluster};
+use crate::postgres::{Binaries, Cluster, Use};
 use crate::processes::Processes;
 use crate::workspace::Workspace;
 
@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 pub fn run(workspace: &Workspace, processes: &Processes, names: &[String], json: bool) -> Result<()> {
     let binaries = Binaries::find_or_install(processes)?;
     processes.run(workspace.build_binaries().arg("--quiet"))?;
-    let cluster = Cluster::start(&binaries, processes)?;
+    let cluster = Cluster::start(&binaries, processes, Use::Tests)?;
     eprintln!("PostgreSQL: a throw-away cluster, {cluster}");
     let mut command = Command::new(workspace.binary("baton-faults")?);
     command.args(names).args(cluster.control());

@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 
 use anyhow::{Result, bail, ensure};
 
-use crate::postgres::{Binaries, Cluster};
+use crate::postgres::{Binaries, Cluster, Use};
 use crate::processes::Processes;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
@@ -28,7 +28,7 @@ pub fn run(workspace: &Workspace, processes: &Processes, args: &[OsString]) -> R
     processes.run(&mut workspace.build_binaries())?;
 
     let cluster = binaries
-        .map(|binaries| Cluster::start(&binaries, processes))
+        .map(|binaries| Cluster::start(&binaries, processes, Use::Tests))
         .transpose()?;
     let mut command = workspace.cargo(cargo_arguments(args));
     match &cluster {

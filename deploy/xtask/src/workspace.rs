@@ -78,9 +78,23 @@ impl Workspace {
         self.cargo(["build", "--workspace", "--bins"])
     }
 
+    /// Builds every binary as it is released.
+    pub fn build_released(&self) -> Command {
+        self.cargo(["build", "--workspace", "--bins", "--release"])
+    }
+
     /// Where the debug build of a binary is.
     pub fn binary(&self, name: &str) -> Result<PathBuf> {
-        let path = self.target.join("debug").join(name);
+        self.built("debug", name)
+    }
+
+    /// Where the release build of a binary is.
+    pub fn released(&self, name: &str) -> Result<PathBuf> {
+        self.built("release", name)
+    }
+
+    fn built(&self, profile: &str, name: &str) -> Result<PathBuf> {
+        let path = self.target.join(profile).join(name);
         ensure!(
             path.is_file(),
             "{} is missing: `cargo build --workspace --bins` builds it",

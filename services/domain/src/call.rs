@@ -22,6 +22,15 @@ pub struct HttpRequest {
     pub body: Option<Vec<u8>>,
 }
 
+impl HttpRequest {
+    /// The host that is called, by name or address, in lower case and without a port; empty where the URL is none.
+    pub fn host(&self) -> String {
+        let url = url::Url::parse(&self.url).ok();
+        url.and_then(|url| url.host_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+}
+
 /// What the engine asks the dispatcher to do.
 #[derive(Debug, Clone)]
 pub struct HttpCall {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     call::HttpRequest,
     cron::CronSchedule,
-    ids::{EndpointId, JobId, RunId, UserId},
+    ids::{EndpointId, JobId, UserId},
     limits,
     run::stored_enum,
     time::Timestamp,
@@ -54,6 +54,41 @@ impl Default for RetryPolicy {
     }
 }
 
+/// What becomes of a cadence time that comes due while a cadence run of its endpoint is in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// It is skipped, with a record.
+    #[default]
+    Skip,
+    /// The first waits and starts when that run has ended; those behind it are coalesced with it, with a record.
+    Queue,
+    /// It starts beside that run.
+    Allow {
+        /// So many runs of the endpoint may be in flight together, whatever their cause. What comes due beyond that waits
+        /// as under `Queue`.
+        max_concurrency: u32,
+    },
+}
+
+impl Overlap {
+    /// The stored form, without the number.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Queue => "queue",
+            Self::Allow { .. } => "allow",
+        }
+    }
+
+    /// How many runs of the endpoint may be in flight together.
+    pub fn room(self) -> u32 {
+        match self {
+            Self::Skip | Self::Queue => 1,
+            Self::Allow { max_concurrency } => max_concurrency,
+        }
+    }
+}
+
 /// One HTTP call with a schedule, as its owner wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
@@ -73,6 +108,7 @@ pub struct Endpoint {
     pub cooldown: Option<Duration>,
     pub timeout: Duration,
     pub retry: RetryPolicy,
+    pub overlap: Overlap,
     pub max_response_bytes: u32,
     pub status: EndpointStatus,
     pub pause: Option<Pause>,
@@ -107,14 +143,15 @@ impl Endpoint {
     }
 }
 
-/// Which run keeps the endpoint to itself.
+/// The runs that have a place on the endpoint: started and not over, waits for a retry included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy {
-    pub run_id: RunId,
-    /// When its first attempt started.
+    /// At least one.
+    pub runs: u32,
+    /// How many of them are cadence occurrences: times that pass meanwhile are accounted for.
+    pub cadences: u32,
+    /// Since when there is one, without a break.
     pub since: Timestamp,
-    /// True when the run is a cadence occurrence: times that pass meanwhile are accounted for.
-    pub cadence: bool,
 }
 
 stored_enum!(
@@ -146,8 +183,12 @@ pub struct EndpointState {
     pub last_planned_at: Option<Timestamp>,
     /// Start of the last run that a planner caused, for the cooldown.
     pub last_ai_start: Option<Timestamp>,
+    /// When that run was planned.
+    pub last_ai_planned: Option<Timestamp>,
     pub last_outcome: Option<Outcome>,
     pub busy: Option<Busy>,
+    /// How many runs may be in flight together: [`Overlap::room`] of the definition, kept where claims look.
+    pub room: u32,
     /// Last change of definition, hints or pause: passed times before it are settled.
     pub changed_at: Timestamp,
     /// First start of the slowing hint or planner's pause in force, and when the last of them expires.
@@ -157,6 +198,16 @@ pub struct EndpointState {
 }
 
 impl EndpointState {
+    /// True when one more run may start.
+    pub fn has_room(&self) -> bool {
+        self.busy.is_none_or(|busy| busy.runs < self.room)
+    }
+
+    /// True while a cadence run is in flight.
+    pub fn runs_cadence(&self) -> bool {
+        self.busy.is_some_and(|busy| busy.cadences > 0)
+    }
+
     /// The state of a new endpoint.
     pub fn new(now: Timestamp) -> Self {
         Self {
@@ -165,8 +216,10 @@ impl EndpointState {
             failures: 0,
             last_planned_at: None,
             last_ai_start: None,
+            last_ai_planned: None,
             last_outcome: None,
             busy: None,
+            room: 1,
             changed_at: now,
             slowed: None,
             cadence_owed: false,

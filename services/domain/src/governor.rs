@@ -31,7 +31,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub use one_shot::one_shot_due;
-pub use passed::{due_cadence, passed_over};
+pub use passed::{behind_run, due_cadence, passed_over};
 
 use crate::{
     endpoint::{Endpoint, EndpointState, EndpointStatus, Pause},

@@ -36,6 +36,9 @@ pub const RETRY_BASE_DEFAULT: Duration = Duration::from_secs(1);
 pub const RETRY_CAP_DEFAULT: Duration = Duration::from_secs(60);
 pub const RETRY_DELAY_MIN: Duration = Duration::from_millis(10);
 pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(60 * 60);
+/// Runs of one endpoint in flight together, where they may overlap.
+pub const CONCURRENCY_DEFAULT: u32 = 10;
+pub const CONCURRENCY_MAX: u32 = 100;
 /// A run whose lease is lost more often than this is recorded as failed.
 pub const LOSSES_MAX: u32 = 5;
 

@@ -206,7 +206,7 @@ stored_enum!(
 pub struct LiveRun {
     pub run: Run,
     pub slot: Slot,
-    /// Grows with each claim; a finish counts only while it names the current one.
+    /// Grows with each claim; a finish counts only while it names the current one. Zero until the first.
     pub fence: i64,
     /// How often a lease on it was lost.
     pub losses: u32,
@@ -216,9 +216,16 @@ pub struct LiveRun {
     pub one_shot_id: Option<HintId>,
     /// W3C `traceparent` of what caused the run, so that its call belongs to the same trace.
     pub trace_parent: Option<String>,
+    /// The host that the last claim calls; `None` before the first.
+    pub host: Option<String>,
 }
 
 impl LiveRun {
+    /// True when it has a place on its endpoint, from its first claim until it is over: it needs no room to go on.
+    pub fn has_place(&self) -> bool {
+        self.fence > 0
+    }
+
     /// A run that waits in the queue.
     pub fn waiting(run: Run, slot: Slot) -> Self {
         Self {
@@ -230,6 +237,7 @@ impl LiveRun {
             lease_until: None,
             one_shot_id: None,
             trace_parent: None,
+            host: None,
         }
     }
 }

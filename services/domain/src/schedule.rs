@@ -15,12 +15,12 @@ mod tests;
 
 pub use hints::{HintDraft, HintVerdict, pause_cap};
 pub use record::{BaselineTerms, HintTerms, PauseTerms, ScheduleChange, Terms, Trigger};
-pub use runs::{Ended, FinishedRun, Settled};
+pub use runs::{Ended, FinishedRun, Holder, Settled};
 
 use due::is_due_cadence;
 
 use crate::{
-    endpoint::{Endpoint, EndpointState},
+    endpoint::{Endpoint, EndpointState, Overlap},
     governor::{self, Inputs, Next},
     hint::Hint,
     ids::{Chance, RunId, uuid_at},
@@ -105,12 +105,21 @@ impl Schedule {
     }
 
     /// The next run: what has come due under the hints of its time, else what the governor says. While a cadence run is
-    /// in flight there is none: its end decides.
+    /// in flight its end decides, unless runs may overlap: there is none then, but for the one that may queue behind it.
     fn next(&self, now: Timestamp) -> Option<Next> {
-        if self.state.busy.is_some_and(|busy| busy.cadence) {
-            return None;
+        if !self.state.runs_cadence() {
+            return governor::due_cadence(self.inputs(), now).or_else(|| governor::next(self.inputs(), now));
         }
-        governor::due_cadence(self.inputs(), now).or_else(|| governor::next(self.inputs(), now))
+        let state = governor::behind_run(&self.state);
+        let behind = Inputs {
+            state: &state,
+            ..self.inputs()
+        };
+        match self.endpoint.overlap {
+            Overlap::Skip => None,
+            Overlap::Queue => governor::due_cadence(behind, now),
+            Overlap::Allow { .. } => governor::due_cadence(behind, now).or_else(|| governor::next(behind, now)),
+        }
     }
 
     /// The next `count` runs if nothing else happened, what is due already first.

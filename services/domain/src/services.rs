@@ -25,7 +25,7 @@ mod verdicts;
 
 pub use asks::{check_failure, check_planner};
 pub use contexts::{ContextEndpoint, ContextSale, PlanView, PlanningContext};
-pub use endpoints::EndpointDraft;
+pub use endpoints::{EndpointDraft, OverlapKind};
 pub use hints::check_hint;
 pub use plans::{Answer, Begun, check_answer, check_decision};
 pub use queue::{Claim, ClaimedRun, Claims, Queue, StoreQueue};

@@ -1,12 +1,13 @@
 //! `baton-scheduler audit`: works out from the record which cadence times came due, and finds the run of each.
 //!
 //! Read-only, beside whoever serves. How to read it: [`rules`] says when the next time is, [`replay`] lives an endpoint's
-//! life again, [`accounts`] hands out the ledger's rows, [`starts`] checks each row by itself, [`one_shots`] those hints,
-//! [`report`] tells. None of it calls the governor: a checker that asks the checked finds nothing.
+//! life again, [`accounts`] hands out the ledger's rows, [`starts`] checks each row by itself, [`overlaps`] what ran beside
+//! what, [`one_shots`] those hints, [`report`] tells. None of it calls the governor: a checker that asks the checked finds nothing.
 
 mod accounts;
 mod findings;
 mod one_shots;
+mod overlaps;
 mod replay;
 mod report;
 mod rules;
@@ -30,6 +31,7 @@ pub use report::Report;
 
 use accounts::Accounts;
 use findings::Findings;
+use overlaps::Policies;
 use replay::{Event, Replay};
 use report::Kind;
 use rules::{Past, Rules};
@@ -101,7 +103,9 @@ impl Ledger {
 
     fn check(&self, question: &Question) -> anyhow::Result<Findings> {
         let mut findings = Findings::new(self.id, question.from, question.to);
-        starts::check(&self.runs, self.now, question.epsilon, &mut findings);
+        let policies = Policies::of(&self.changes);
+        starts::check(&self.runs, &policies, self.now, question.epsilon, &mut findings);
+        overlaps::check(&self.runs, &policies, question.epsilon, &mut findings);
         let settled = question.to.min(before(self.now, question.epsilon));
         one_shots::check(&self.changes, &self.runs, settled, &mut findings);
         if let Some(origin) = self.origin(question.from) {

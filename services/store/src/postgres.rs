@@ -2,9 +2,11 @@
 //!
 //! SeaORM serves the control plane and all reads; tokio-postgres serves what only it does well. A transaction never
 //! spans both. Read [`tls`] and [`pool`] for how the second driver connects, [`listen`] for wakes from other processes;
-//! for the hot path [`session`] (its transactions) and [`columns`] (its rows), then [`queue`] with [`claim`] and `finish`, and [`submit`];
+//! for the hot path [`session`] (its transactions), [`columns`] (its rows) and `schedules` (both together), then [`queue`]
+//! with [`claim`], `apart` and `finish`, and [`submit`];
 //! [`partitions`] for the history.
 
+mod apart;
 pub mod claim;
 pub mod columns;
 mod finish;
@@ -12,6 +14,7 @@ pub mod listen;
 pub mod partitions;
 pub mod pool;
 pub mod queue;
+mod schedules;
 pub mod session;
 pub mod submit;
 pub mod tls;

@@ -24,18 +24,32 @@ const PORT_TAKEN: &str = "Address already in use";
 /// The whole pg_hba.conf: whoever reaches the loopback port or the socket's directory is let in, nobody else.
 const ACCESS: &str = "local all all trust\nhost all all 127.0.0.1/32 trust\n";
 
-/// The whole postgresql.conf but for the address. Durability is off, since the data is thrown away; everything that a
-/// client can see (isolation, locking, `synchronous_commit`) is as in production.
+/// Part of every postgresql.conf, beside the address and what the use of the cluster adds.
 const SETTINGS: &str = "\
-fsync = off
-full_page_writes = off
 max_connections = 300
-shared_buffers = 128MB
-max_wal_size = 2GB
 timezone = UTC
 log_timezone = UTC
 listen_addresses = '127.0.0.1'
 ";
+
+/// What a cluster is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Durability is off, since the data is thrown away; everything that a client can see (isolation, locking,
+    /// `synchronous_commit`) is as in production.
+    Tests,
+    /// As PostgreSQL is by default, with its durability; only the buffers are larger.
+    Measuring,
+}
+
+impl Use {
+    fn settings(self) -> &'static str {
+        match self {
+            Self::Tests => "fsync = off\nfull_page_writes = off\nshared_buffers = 128MB\nmax_wal_size = 2GB\n",
+            Self::Measuring => "shared_buffers = 512MB\n",
+        }
+    }
+}
 
 /// A PostgreSQL server that lives as long as this value.
 #[derive(Debug)]
@@ -50,7 +64,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Creates and starts a cluster; answers once it accepts connections.
-    pub fn start(binaries: &Binaries, processes: &Processes) -> Result<Self> {
+    pub fn start(binaries: &Binaries, processes: &Processes, purpose: Use) -> Result<Self> {
         let account = Account::choose(processes)?;
         let directory = create_directory(account)?;
         let data = directory.join("data");
@@ -60,6 +74,7 @@ impl Cluster {
             account,
             processes,
             directory: warden.directory(),
+            purpose,
         };
         let version = site.call("postgres", &["--version"])?;
         site.initialise()?;
@@ -83,6 +98,20 @@ impl Cluster {
             arguments.extend(["--pg-account".into(), format!("{user}:{group}").into()]);
         }
         arguments
+    }
+
+    /// The arguments that let `baton-bench` measure this server.
+    pub fn measuring(&self) -> Vec<OsString> {
+        let data = self.warden.directory().join("data");
+        let programs = self.pg_ctl.parent().unwrap_or(Path::new("/"));
+        vec![
+            "--server".into(),
+            self.url().into(),
+            "--pg-data".into(),
+            data.into(),
+            "--programs".into(),
+            programs.into(),
+        ]
     }
 
     /// Of the superuser, who may create databases, to the database that is always there.
@@ -117,6 +146,7 @@ struct Site<'a> {
     account: Account,
     processes: &'a Processes,
     directory: &'a Path,
+    purpose: Use,
 }
 
 impl Site<'_> {
@@ -152,7 +182,8 @@ impl Site<'_> {
 
     fn configure(&self, port: u16) -> Result<()> {
         let socket = self.directory.display().to_string().replace('\'', "''");
-        let settings = format!("{SETTINGS}port = {port}\nunix_socket_directories = '{socket}'\n");
+        let own = self.purpose.settings();
+        let settings = format!("{SETTINGS}{own}port = {port}\nunix_socket_directories = '{socket}'\n");
         fs::write(format!("{}/postgresql.conf", self.data()), settings).context("cannot write postgresql.conf")
     }
 
@@ -231,6 +262,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_measured_is_durable() {
+        for switch in ["fsync", "full_page_writes", "synchronous_commit"] {
+            assert!(
+                !Use::Measuring.settings().contains(switch) && !SETTINGS.contains(switch),
+                "{switch}"
+            );
+        }
+    }
+
+    #[test]
     fn only_loopback_is_let_in() {
         let hosts = ACCESS.lines().filter(|line| line.starts_with("host"));
         assert_eq!(hosts.collect::<Vec<_>>(), ["host all all 127.0.0.1/32 trust"]);
@@ -247,7 +288,7 @@ mod tests {
             );
         }
         let binaries = found.expect("PostgreSQL's server programs are installed (`cargo xtask test` sees to it)");
-        let cluster = Cluster::start(&binaries, &Processes::default()).expect("it starts");
+        let cluster = Cluster::start(&binaries, &Processes::default(), Use::Tests).expect("it starts");
         let (port, directory) = (cluster.port, cluster.warden.directory().to_path_buf());
         assert!(
             directory.join(format!(".s.PGSQL.{port}")).exists(),

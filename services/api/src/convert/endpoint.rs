@@ -4,10 +4,10 @@
 
 use baton_domain::{
     call::HttpRequest,
-    endpoint::{Baseline, Endpoint, EndpointStatus, Pause, RetryPolicy},
+    endpoint::{Baseline, Endpoint, EndpointStatus, Overlap, Pause, RetryPolicy},
     ids::JobId,
     schedule::Schedule,
-    services::{EndpointDraft, Idempotency},
+    services::{EndpointDraft, Idempotency, OverlapKind},
 };
 use baton_proto::v1 as pb;
 
@@ -51,6 +51,8 @@ fn read_draft(fields: &mut Fields, endpoint: pb::Endpoint) -> EndpointDraft {
         cooldown: fields.duration("endpoint.cooldown", endpoint.cooldown.as_ref()),
         timeout: fields.duration("endpoint.timeout", endpoint.timeout.as_ref()),
         retry: endpoint.retry.map(|retry| read_retry(fields, &retry)),
+        overlap: read_overlap(fields, endpoint.overlap),
+        max_concurrency: read_concurrency(fields, endpoint.max_concurrency),
         max_response_bytes: read_response_bytes(fields, endpoint.max_response_bytes),
         pause: endpoint
             .pause
@@ -116,6 +118,24 @@ fn read_response_bytes(fields: &mut Fields, bytes: Option<i32>) -> Option<u32> {
     bytes.map(|bytes| fields.unsigned("endpoint.max_response_bytes", bytes))
 }
 
+/// `None` for UNSPECIFIED, and for what is no policy.
+fn read_overlap(fields: &mut Fields, overlap: i32) -> Option<OverlapKind> {
+    match pb::OverlapPolicy::try_from(overlap) {
+        Ok(pb::OverlapPolicy::Unspecified) => None,
+        Ok(pb::OverlapPolicy::Skip) => Some(OverlapKind::Skip),
+        Ok(pb::OverlapPolicy::Queue) => Some(OverlapKind::Queue),
+        Ok(pb::OverlapPolicy::Allow) => Some(OverlapKind::Allow),
+        Err(_) => {
+            fields.push("endpoint.overlap", format!("{overlap} is not an OverlapPolicy"));
+            None
+        }
+    }
+}
+
+fn read_concurrency(fields: &mut Fields, most: Option<i32>) -> Option<u32> {
+    most.map(|most| fields.unsigned("endpoint.max_concurrency", most))
+}
+
 /// A pause until a time, or until resumed when there is none.
 pub(crate) fn read_pause(fields: &mut Fields, field: &str, until: &Option<prost_types::Timestamp>) -> Pause {
     fields
@@ -138,6 +158,11 @@ pub(crate) fn to_proto(schedule: &Schedule) -> pb::Endpoint {
         timeout: Some(time::duration(endpoint.timeout)),
         retry: Some(retry_to_proto(endpoint.retry)),
         max_response_bytes: Some(i32::try_from(endpoint.max_response_bytes).unwrap_or(i32::MAX)),
+        overlap: overlap_to_proto(endpoint.overlap).into(),
+        max_concurrency: match endpoint.overlap {
+            Overlap::Skip | Overlap::Queue => None,
+            Overlap::Allow { max_concurrency } => Some(i32::try_from(max_concurrency).unwrap_or(i32::MAX)),
+        },
         status: status_to_proto(endpoint).into(),
         pause: endpoint.pause.map(pause_to_proto),
         failures: i32::try_from(schedule.state.failures).unwrap_or(i32::MAX),
@@ -178,6 +203,14 @@ fn retry_to_proto(retry: RetryPolicy) -> pb::RetryPolicy {
         max_attempts: i32::try_from(retry.max_attempts).unwrap_or(i32::MAX),
         base_delay: Some(time::duration(retry.base_delay)),
         max_delay: Some(time::duration(retry.max_delay)),
+    }
+}
+
+fn overlap_to_proto(overlap: Overlap) -> pb::OverlapPolicy {
+    match overlap {
+        Overlap::Skip => pb::OverlapPolicy::Skip,
+        Overlap::Queue => pb::OverlapPolicy::Queue,
+        Overlap::Allow { .. } => pb::OverlapPolicy::Allow,
     }
 }
 

@@ -57,6 +57,8 @@ async fn everything_that_is_written_is_read_back() {
             max_delay: Some(seconds_long(90)),
         }),
         max_response_bytes: Some(0),
+        overlap: pb::OverlapPolicy::Allow.into(),
+        max_concurrency: Some(100),
         pause: Some(pb::Pause {
             until: Some(world.in_seconds(60)),
         }),
@@ -85,6 +87,7 @@ async fn defaults_are_shown_and_an_empty_job_is_none() {
     let mut endpoint = dormant("plain", None);
     endpoint.job_id = Some(String::new());
     let made = world.endpoint(endpoint).await;
+    assert_eq!((made.overlap(), made.max_concurrency), (pb::OverlapPolicy::Skip, None));
     assert_eq!((made.job_id, made.baseline, made.next_run), (None, None, None));
     assert_eq!(
         (made.min_interval, made.timeout),
@@ -126,6 +129,8 @@ async fn every_mistake_of_a_create_is_told_at_once() {
             max_delay: Some(seconds_long(7_200)),
         }),
         max_response_bytes: Some(-1),
+        overlap: 9,
+        max_concurrency: Some(101),
         pause: Some(pb::Pause {
             until: Some(Timestamp { seconds: 0, nanos: -1 }),
         }),
@@ -141,10 +146,13 @@ async fn every_mistake_of_a_create_is_told_at_once() {
         "endpoint.cron.expression",
         "endpoint.cron.time_zone",
         "endpoint.job_id",
+        "endpoint.max_concurrency",
+        "endpoint.max_concurrency",
         "endpoint.max_interval",
         "endpoint.max_response_bytes",
         "endpoint.min_interval",
         "endpoint.name",
+        "endpoint.overlap",
         "endpoint.pause.until",
         "endpoint.request.headers[0]",
         "endpoint.request.method",
@@ -231,6 +239,43 @@ async fn a_mask_unsets_what_it_names_and_leaves_the_rest() {
         ("renamed", Some(seconds_long(600)))
     );
     assert!(matches!(written.baseline, Some(Baseline::Cron(_))));
+}
+
+#[tokio::test]
+async fn the_overlap_policy_is_written_with_its_number() {
+    use pb::OverlapPolicy::{Allow, Queue, Skip};
+
+    let world = World::new().await;
+    let made = world.endpoint(every(60, None)).await;
+    let with = |overlap: pb::OverlapPolicy, most| pb::Endpoint {
+        id: made.id.clone(),
+        overlap: overlap.into(),
+        max_concurrency: most,
+        ..pb::Endpoint::default()
+    };
+    let policy = |endpoint: pb::Endpoint| (endpoint.overlap(), endpoint.max_concurrency);
+    let written = update(&world, with(Allow, None), &["overlap"]).await.expect("written");
+    assert_eq!(policy(written), (Allow, Some(10)), "the default");
+    let written = update(&world, with(Skip, Some(3)), &["max_concurrency"]).await;
+    assert_eq!(
+        policy(written.expect("written")),
+        (Allow, Some(3)),
+        "the policy is not named"
+    );
+    let refused = update(&world, with(Queue, Some(3)), &[]).await;
+    assert_eq!(violations(refused), ["endpoint.max_concurrency"]);
+    let written = update(&world, with(Queue, None), &["overlap"]).await.expect("written");
+    assert_eq!(policy(written), (Queue, None), "the number goes with the policy");
+    let blank = pb::Endpoint {
+        id: made.id.clone(),
+        ..pb::Endpoint::default()
+    };
+    let written = update(&world, blank, &["overlap"]).await.expect("written");
+    assert_eq!(policy(written), (Skip, None), "unset is the default");
+    for most in [0, 101] {
+        let refused = update(&world, with(Allow, Some(most)), &[]).await;
+        assert_eq!(violations(refused), ["endpoint.max_concurrency"], "{most}");
+    }
 }
 
 #[tokio::test]

@@ -21,12 +21,19 @@ pub fn due_cadence(inputs: Inputs<'_>, now: Timestamp) -> Option<Next> {
     Some(candidate.settled(inputs.state.changed_at, now, shot.and_then(|shot| shot.hint)))
 }
 
+/// The state as it counts for what follows a cadence run in flight: times up to the last change are over.
+pub fn behind_run(state: &EndpointState) -> EndpointState {
+    EndpointState {
+        cursor: accounted(state),
+        ..state.clone()
+    }
+}
+
 /// The cadence times after the anchor and the last change, up to and including `until`: how many, the first and the last.
 /// The `Next` is the first of them as it would have run.
 pub fn passed_over(inputs: Inputs<'_>, until: Timestamp) -> Option<(Missed, Next)> {
     let paused = pause_end(inputs)?;
-    let mut state = inputs.state.clone();
-    state.cursor = accounted(&state);
+    let mut state = behind_run(inputs.state);
     let mut passed: Option<(Missed, Next)> = None;
     loop {
         let then = Inputs {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     call::HttpRequest,
     cron::CronSchedule,
-    endpoint::{Baseline, Endpoint, EndpointState, EndpointStatus, RetryPolicy},
+    endpoint::{Baseline, Endpoint, EndpointState, EndpointStatus, Overlap, RetryPolicy},
     hint::{Author, Hint, Instruction},
     ids::{Chance, EndpointId, HintId, UserId},
     limits,
@@ -67,6 +67,7 @@ pub(crate) fn endpoint(baseline: Baseline) -> Endpoint {
         cooldown: None,
         timeout: limits::TIMEOUT_DEFAULT,
         retry: RetryPolicy::default(),
+        overlap: Overlap::default(),
         max_response_bytes: limits::RESPONSE_BYTES_DEFAULT,
         status: EndpointStatus::Active,
         pause: None,

@@ -4,7 +4,7 @@
 //! the window of one skipped run. Called by the other transitions.
 
 use crate::{
-    endpoint::EndpointState,
+    endpoint::{EndpointState, Overlap},
     governor::{self, Inputs, Next, behind_last_run},
     hint::Hint,
     ids::Chance,
@@ -18,7 +18,7 @@ impl Schedule {
     /// Fixes what came due under the hints and failures so far, before they change: the first cadence time takes the
     /// plan row and stands, those after it are recorded as coalesced with it.
     pub(super) fn catch_up(&mut self, now: Timestamp, chance: &dyn Chance) {
-        if self.state.busy.is_some_and(|busy| busy.cadence) {
+        if self.endpoint.overlap == Overlap::Skip && self.state.runs_cadence() {
             self.settle_passed("overlap", now, chance);
             return;
         }
@@ -34,6 +34,19 @@ impl Schedule {
             let run = self.row(first, chance).run;
             self.record_skipped(run, missed, "coalesced", now);
         }
+    }
+
+    /// Where runs may overlap, a claimed cadence time does not hold up the next. What came due before its claim is
+    /// coalesced with it: a late start is not made up for by a burst.
+    pub(super) fn plan_beside(&mut self, claimed: &Run, now: Timestamp, chance: &dyn Chance) {
+        if claimed.cause.is_cadence() {
+            if let Some((missed, first)) = self.passed_after(None, now) {
+                let run = self.row(first, chance).run;
+                self.record_skipped(run, missed, "coalesced", now);
+            }
+            self.move_cursor(now);
+        }
+        self.rewrite_plan_row(now, chance);
     }
 
     /// Records the cadence times up to `now` that will not run any more, that of a due plan row included, and moves the

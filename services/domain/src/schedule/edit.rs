@@ -19,6 +19,7 @@ impl Schedule {
     pub fn start(&mut self, now: Timestamp, chance: &dyn Chance) {
         self.dirty.endpoint = true;
         self.dirty.state = true;
+        self.state.room = self.endpoint.overlap.room();
         self.replan(Trigger::Created, now, chance);
     }
 
@@ -38,6 +39,7 @@ impl Schedule {
         self.hold_planned_one_shot(now);
         self.settle_passed("definition-changed", now, chance);
         self.endpoint = endpoint;
+        self.state.room = self.endpoint.overlap.room();
         self.touch(now);
         self.mark_changed(now);
         self.move_cursor(now);

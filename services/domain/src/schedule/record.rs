@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    endpoint::{Baseline, Endpoint, EndpointStatus, Pause},
+    endpoint::{Baseline, Endpoint, EndpointStatus, Overlap, Pause},
     hint::{Author, Hint},
     ids::{EndpointId, HintId, UserId},
     job::JobStatus,
@@ -73,6 +73,12 @@ pub struct Terms {
     pub baseline: BaselineTerms,
     pub min_interval_us: i64,
     pub max_interval_us: Option<i64>,
+    /// `skip`, `queue` or `allow`; records from before there was a choice say nothing.
+    #[serde(default = "skip")]
+    pub overlap: String,
+    /// How many runs may be in flight together.
+    #[serde(default = "one")]
+    pub room: u32,
     /// False once the endpoint is archived.
     pub active: bool,
     /// False while the job is paused or archived.
@@ -121,6 +127,8 @@ impl Terms {
             baseline: BaselineTerms::of(&endpoint.baseline),
             min_interval_us: micros(endpoint.min_interval),
             max_interval_us: endpoint.max_interval.map(micros),
+            overlap: endpoint.overlap.as_str().to_owned(),
+            room: endpoint.overlap.room(),
             active: endpoint.status == EndpointStatus::Active,
             job_runs: job_status.is_none_or(|status| status == JobStatus::Active),
             pause: endpoint.pause.map(|pause| PauseTerms {
@@ -132,6 +140,14 @@ impl Terms {
             hints: hints.iter().map(HintTerms::of).collect(),
         }
     }
+}
+
+fn skip() -> String {
+    Overlap::Skip.as_str().to_owned()
+}
+
+fn one() -> u32 {
+    Overlap::Skip.room()
 }
 
 impl BaselineTerms {

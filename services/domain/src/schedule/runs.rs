@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     call::CallOutcome,
-    endpoint::{Busy, EndpointStatus, Outcome, RetryPolicy},
+    endpoint::{Busy, EndpointStatus, Outcome, Overlap, RetryPolicy},
     ids::{Chance, EndpointId, RunId},
     job::JobStatus,
     limits,
@@ -22,6 +22,14 @@ pub struct FinishedRun {
     /// The token of the claim; a report with an older one is refused.
     pub fence: i64,
     pub outcome: CallOutcome,
+}
+
+/// Who takes a run, and until when it is theirs without a sign of life.
+#[derive(Debug, Clone, Copy)]
+pub struct Holder<'a> {
+    /// Name of the engine.
+    pub owner: &'a str,
+    pub lease_until: Timestamp,
 }
 
 /// What became of a report.
@@ -47,15 +55,17 @@ pub enum Ended {
 }
 
 impl Schedule {
-    /// Hands a due run to an engine. `row` is a waiting row of this endpoint, its own plan row included.
-    pub fn claim(&mut self, row: LiveRun, owner: &str, lease_until: Timestamp, now: Timestamp) -> LiveRun {
+    /// Hands a due run to `holder`. `row` is a waiting row of this endpoint, its own plan row included.
+    pub fn claim(&mut self, row: LiveRun, holder: &Holder<'_>, now: Timestamp, chance: &dyn Chance) -> LiveRun {
         let mut row = row;
+        debug_assert!(row.has_place() || self.state.has_room(), "no room for another run");
         self.note_end_of_slowing(now);
         if row.slot == Slot::Plan {
             self.take_plan_row(&mut row, now);
         }
         if row.run.source == Source::AI_HINT {
             self.state.last_ai_start = Some(now);
+            self.state.last_ai_planned = Some(row.run.planned_at);
         }
         self.occupy(&row, now);
         if row.run.cause == Cause::Test {
@@ -65,13 +75,20 @@ impl Schedule {
             self.withdraw_close_row(now);
         }
 
+        if let Overlap::Allow { .. } = self.endpoint.overlap
+            && !row.has_place()
+        {
+            self.plan_beside(&row.run, now, chance);
+        }
+
         row.fence += 1;
-        row.lease_owner = Some(owner.to_owned());
-        row.lease_until = Some(lease_until);
+        row.lease_owner = Some(holder.owner.to_owned());
+        row.lease_until = Some(holder.lease_until);
         row.run.status = RunStatus::Running;
         row.run.attempt += 1;
         row.run.started_at = Some(now);
         row.run.job_id = self.endpoint.job_id;
+        row.host = Some(self.endpoint.request.host());
         note_outcome(&mut row.run, None);
         row
     }
@@ -92,16 +109,32 @@ impl Schedule {
         }
     }
 
-    /// Until the run ends nothing else starts on this endpoint, waits for a retry included.
+    /// From its first claim until it is over the run has a place on this endpoint, waits for a retry included.
     fn occupy(&mut self, row: &LiveRun, now: Timestamp) {
-        let mine = self.state.busy.filter(|busy| busy.run_id == row.run.id);
-        debug_assert!(mine == self.state.busy, "another run keeps this endpoint to itself");
-        self.state.busy = Some(Busy {
-            run_id: row.run.id,
-            since: mine.map_or(now, |busy| busy.since),
-            cadence: row.run.cause.is_cadence(),
-        });
         self.dirty.state = true;
+        if row.has_place() {
+            return;
+        }
+        let busy = self.state.busy.get_or_insert(Busy {
+            runs: 0,
+            cadences: 0,
+            since: now,
+        });
+        busy.runs += 1;
+        busy.cadences += u32::from(row.run.cause.is_cadence());
+    }
+
+    /// The run is over, or will not be tried again: its place is free.
+    pub fn release(&mut self, row: &LiveRun) {
+        self.dirty.state = true;
+        let Some(busy) = self.state.busy.as_mut().filter(|_| row.has_place()) else {
+            return;
+        };
+        busy.runs = busy.runs.saturating_sub(1);
+        busy.cadences = busy.cadences.saturating_sub(u32::from(row.run.cause.is_cadence()));
+        if busy.runs == 0 {
+            self.state.busy = None;
+        }
     }
 
     /// Takes the result of an attempt whose fencing token is current: another one by policy, or the end of the run and the
@@ -150,20 +183,23 @@ impl Schedule {
     }
 
     fn end(&mut self, row: LiveRun, success: bool, now: Timestamp, chance: &dyn Chance) -> Ended {
-        let mut run = row.run;
-        run.status = if success {
-            RunStatus::Succeeded
-        } else {
-            RunStatus::Failed
-        };
-        run.finished_at = Some(now);
-        if run.cause.is_cadence() {
-            // While it still counts as busy: what passed meanwhile is overlap, nothing of it waits.
-            self.settle_passed("overlap", now, chance);
+        if row.run.cause.is_cadence() {
+            // While it still counts as busy: by the policy what passed meanwhile is overlap, or the first of it waits.
+            self.catch_up(now, chance);
             self.move_cursor(now);
         }
-        let busy = self.state.busy.take_if(|busy| busy.run_id == run.id);
-        self.hold_due_one_shots(busy.map_or(now, |busy| busy.since), now);
+        let since = self.state.busy.map_or(now, |busy| busy.since);
+        self.release(&row);
+        self.hold_due_one_shots(since, now);
+        let run = Run {
+            status: if success {
+                RunStatus::Succeeded
+            } else {
+                RunStatus::Failed
+            },
+            finished_at: Some(now),
+            ..row.run
+        };
         let class_changed = self.note_result(run.cause, success, now, chance);
         self.drop_expired_hints(now);
         self.dirty.state = true;
@@ -173,7 +209,7 @@ impl Schedule {
 
     /// Ends a run that will not be tried again because nothing of its endpoint runs any more.
     fn call_off(&mut self, row: LiveRun, reason: &str, now: Timestamp) -> Ended {
-        self.release(row.run.id);
+        self.release(&row);
         let run = Run {
             status: RunStatus::Cancelled,
             finished_at: Some(now),
@@ -184,12 +220,6 @@ impl Schedule {
             run,
             class_changed: false,
         }
-    }
-
-    /// The run will not be tried again: it keeps the endpoint to itself no longer.
-    pub fn release(&mut self, run: RunId) {
-        self.state.busy.take_if(|busy| busy.run_id == run);
-        self.dirty.state = true;
     }
 
     /// Why nothing of this endpoint is started any more, if so.

@@ -2,7 +2,7 @@
 
 mod draft;
 
-pub use draft::EndpointDraft;
+pub use draft::{EndpointDraft, OverlapKind};
 
 use crate::{
     endpoint::{EndpointState, EndpointStatus, Pause},

@@ -7,7 +7,7 @@ use crate::{
     ids::{JobId, PlanId},
     plan::{JobPlanning, Plan, PlanState, reason},
     ports::{Topic, Tx},
-    run::{Cause, Run, RunStatus},
+    run::{Cause, LiveRun, Run, RunStatus},
     schedule::Schedule,
     time::Timestamp,
 };
@@ -107,22 +107,20 @@ pub(super) async fn drop_waiting(
     which: impl Fn(&Run) -> bool,
 ) -> Result<(), Error> {
     let ids: Vec<_> = schedules.iter().map(|schedule| schedule.endpoint.id).collect();
-    let waiting = tx.waiting_runs(&ids).await?.into_iter().map(|row| row.run);
-    let dropped: Vec<Run> = waiting
-        .filter(|run| which(run))
-        .map(|run| dropped(run, why, now))
-        .collect();
-    if dropped.is_empty() {
+    let waiting = tx.waiting_runs(&ids).await?.into_iter();
+    let unwanted: Vec<LiveRun> = waiting.filter(|row| which(&row.run)).collect();
+    if unwanted.is_empty() {
         return Ok(());
     }
-    for run in &dropped {
+    for row in &unwanted {
         for schedule in schedules
             .iter_mut()
-            .filter(|schedule| schedule.endpoint.id == run.endpoint_id)
+            .filter(|schedule| schedule.endpoint.id == row.run.endpoint_id)
         {
-            schedule.release(run.id);
+            schedule.release(row);
         }
     }
+    let dropped: Vec<Run> = unwanted.into_iter().map(|row| dropped(row.run, why, now)).collect();
     tx.move_to_history(&dropped).await?;
     let over = dropped.into_iter().map(|run| Over {
         run,

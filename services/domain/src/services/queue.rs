@@ -12,7 +12,7 @@ use crate::{
     ids::{Chance, EndpointId, RunId},
     ports::{Store, Topic, Tx},
     run::{LiveRun, Run, RunStatus},
-    schedule::{FinishedRun, Schedule, Settled},
+    schedule::{FinishedRun, Holder, Schedule, Settled},
     time::{Timestamp, after, elapsed},
 };
 
@@ -30,6 +30,16 @@ pub struct Claim {
     pub limit: usize,
 }
 
+impl Claim {
+    /// Who holds what is claimed at `now`.
+    pub fn holder(&self, now: Timestamp) -> Holder<'_> {
+        Holder {
+            owner: &self.owner,
+            lease_until: after(now, self.lease),
+        }
+    }
+}
+
 /// A run in an engine's hands.
 #[derive(Debug, Clone)]
 pub struct ClaimedRun {
@@ -41,6 +51,20 @@ pub struct ClaimedRun {
     pub max_response_bytes: u32,
     /// W3C `traceparent` of what caused the run.
     pub trace_parent: Option<String>,
+}
+
+impl ClaimedRun {
+    /// A claimed row of the endpoint, as it is handed out.
+    pub fn of(row: &LiveRun, schedule: &Schedule) -> Self {
+        Self {
+            run: row.run.clone(),
+            fence: row.fence,
+            request: Arc::clone(&schedule.endpoint.request),
+            timeout: schedule.endpoint.timeout,
+            max_response_bytes: schedule.endpoint.max_response_bytes,
+            trace_parent: row.trace_parent.clone(),
+        }
+    }
 }
 
 /// What a claim gave.
@@ -87,6 +111,7 @@ impl Queue for StoreQueue {
         let ids: Vec<RunId> = candidates.iter().map(|row| row.run.id).collect();
         let mut rows = tx.live_runs(&ids).await?;
         rows.sort_by_key(|row| (row.run.due_at, row.run.id));
+        let holder = claim.holder(now);
         let mut claimed = Vec::new();
         let mut runs = Vec::new();
         for row in rows {
@@ -96,8 +121,8 @@ impl Queue for StoreQueue {
             if !may_start(&row, schedule, now) {
                 continue;
             }
-            let row = schedule.claim(row, &claim.owner, after(now, claim.lease), now);
-            runs.push(handed_over(&row, schedule));
+            let row = schedule.claim(row, &holder, now, self.chance.as_ref());
+            runs.push(ClaimedRun::of(&row, schedule));
             claimed.push(row);
         }
         if !claimed.is_empty() {
@@ -194,19 +219,8 @@ async fn save(tx: &mut dyn Tx, schedules: BTreeMap<EndpointId, Schedule>) -> Res
     Ok(tx.save_schedules(&schedules).await?)
 }
 
-/// True for a waiting row that is due, on an endpoint that nothing else occupies.
+/// True for a waiting row that is due and has a place on its endpoint, or finds one.
 fn may_start(row: &LiveRun, schedule: &Schedule, now: Timestamp) -> bool {
-    let free = schedule.state.busy.is_none_or(|busy| busy.run_id == row.run.id);
-    free && row.run.status == RunStatus::Planned && row.run.due_at <= now
-}
-
-fn handed_over(row: &LiveRun, schedule: &Schedule) -> ClaimedRun {
-    ClaimedRun {
-        run: row.run.clone(),
-        fence: row.fence,
-        request: Arc::clone(&schedule.endpoint.request),
-        timeout: schedule.endpoint.timeout,
-        max_response_bytes: schedule.endpoint.max_response_bytes,
-        trace_parent: row.trace_parent.clone(),
-    }
+    let placed = row.has_place() || schedule.state.has_room();
+    placed && row.run.status == RunStatus::Planned && row.run.due_at <= now
 }

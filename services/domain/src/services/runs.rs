@@ -80,13 +80,10 @@ impl Services {
         let mut tx = self.store.begin().await?;
         let now = tx.now();
         let seen = found(Resource::Run, tx.get_run_details(user, id).await?)?;
-        let schedules = tx.lock_schedules(&[seen.endpoint_id]).await?;
+        tx.lock_schedules(&[seen.endpoint_id]).await?;
         let row = tx.live_runs(&[id]).await?.into_iter().next();
-        let busy = schedules
-            .iter()
-            .any(|schedule| schedule.state.busy.is_some_and(|busy| busy.run_id == id));
         let row = match row {
-            Some(row) if row.slot == Slot::Extra && row.run.status == RunStatus::Planned && !busy => row,
+            Some(row) if row.slot == Slot::Extra && row.run.status == RunStatus::Planned && !row.has_place() => row,
             Some(row) => return Err(not_cancellable(&row.run, row.slot)),
             None => return Err(not_cancellable(&seen, Slot::Extra)),
         };

@@ -16,7 +16,7 @@ use baton_domain::{
     ports::Store,
     run::Cause,
     schedule::{FinishedRun, HintDraft},
-    services::{Claim, EndpointDraft, Idempotency, Purpose, Queue as _, RunRequest, Services, StoreQueue},
+    services::{Claim, EndpointDraft, Idempotency, OverlapKind, Purpose, Queue as _, RunRequest, Services, StoreQueue},
     time::{Clock as _, Timestamp, after},
 };
 use chrono::{TimeZone as _, Utc};
@@ -132,11 +132,20 @@ impl Life {
                 base_delay: Duration::from_secs(1),
                 max_delay: Duration::from_secs(8),
             }),
+            overlap: Some(self.overlap()),
             ..EndpointDraft::default()
         };
         let job = (self.below(2) == 0).then_some(self.job);
         let made = self.services.create_endpoint(&self.user, job, &draft, &once()).await;
         self.endpoints.push(made.expect("a good draft").endpoint.id);
+    }
+
+    fn overlap(&self) -> OverlapKind {
+        match self.below(4) {
+            0 => OverlapKind::Queue,
+            1 => OverlapKind::Allow,
+            _ => OverlapKind::Skip,
+        }
     }
 
     /// Lives until `until`, with something happening every few seconds.
@@ -232,7 +241,13 @@ impl Life {
             }
             8 => {
                 let gap = self.seconds(5, 90);
-                let redefine = |draft: &mut EndpointDraft| draft.interval = draft.interval.and(Some(gap));
+                let overlap = self.overlap();
+                let most = (overlap == OverlapKind::Allow).then(|| 1 + u32::try_from(self.below(3)).expect("small"));
+                let redefine = |draft: &mut EndpointDraft| {
+                    draft.interval = draft.interval.and(Some(gap));
+                    draft.overlap = Some(overlap);
+                    draft.max_concurrency = most;
+                };
                 services.update_endpoint(user, id, None, redefine).await.ok();
             }
             9 => {
@@ -363,10 +378,13 @@ async fn whatever_row_is_taken_out_of_a_life_is_missed() {
             let whole = Ledger::read(life.store.as_ref(), id, &asked).await.expect("reads");
             let exact = whole.check(&asked).expect("good terms").bounded == 0;
             let pending_from = whole.busy_since().unwrap_or(end);
+            // Beside others, a cadence run that was tried again may be the one that used a one-shot up.
+            let terms = || whole.changes.iter().filter_map(|change| change.terms.as_ref());
+            let alone = terms().all(|terms| terms.overlap != "allow");
             for place in 0..whole.runs.len() {
                 let run = &whole.runs[place];
                 let cadence = exact && stands_for_a_time(run) && run.planned_at < pending_from;
-                let shot = run.cause == Cause::HintOneShot && run.started_at.is_some();
+                let shot = alone && run.cause == Cause::HintOneShot && run.started_at.is_some();
                 if !run.status.is_terminal() || !(cadence || shot) {
                     continue;
                 }

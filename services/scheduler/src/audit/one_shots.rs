@@ -62,12 +62,14 @@ fn one_shots(changes: &[ScheduleChange]) -> BTreeMap<Uuid, OneShot<'_>> {
     shots
 }
 
-/// True with a row of its own, or a cadence run at the same instant that used it up when it was claimed at `used`.
+/// True with a row of its own, or a cadence run at the same instant that used it up when it was claimed at `used`. One
+/// that was tried again shows a later start.
 fn has_run(shot: &OneShot<'_>, runs: &[Run], used: Timestamp) -> bool {
     runs.iter().any(|run| match run.cause {
         Cause::HintOneShot => run.hint_id.is_some_and(|id| id.0 == shot.hint.id),
         Cause::Cron | Cause::Interval | Cause::HintInterval => {
-            run.planned_at <= used && run.started_at.is_some_and(|start| start >= used)
+            let again = run.due_at > used && run.started_at.is_some_and(|start| start > used);
+            run.planned_at <= used && (again || run.started_at == Some(used))
         }
         Cause::PlanStep | Cause::Manual | Cause::Retry | Cause::Test => false,
     })

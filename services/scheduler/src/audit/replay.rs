@@ -173,6 +173,10 @@ impl<'a> Replay<'a> {
             findings.matched(&due, run);
         }
         self.past.last_claimed = self.past.last_claimed.max(Some(run.planned_at));
+        if self.rules.terms().overlap == "allow" {
+            // What passed before the start goes with it; what follows is planned at once.
+            self.past.cursor = self.past.cursor.max(run.started_at.unwrap_or(self.past.cursor));
+        }
     }
 
     /// True when times are judged by something else from now on.

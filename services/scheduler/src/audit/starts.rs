@@ -7,52 +7,71 @@ use baton_domain::{
     time::{Timestamp, after},
 };
 
-use super::{findings::Findings, report::Kind};
+use super::{findings::Findings, overlaps::Policies, report::Kind};
 
 /// Checks every row of an endpoint. `runs` is the history around the time asked about.
-pub fn check(runs: &[Run], now: Timestamp, epsilon: Duration, findings: &mut Findings) {
-    check_starts(runs, epsilon, findings);
-    check_waiting(runs, now, epsilon, findings);
+pub fn check(runs: &[Run], policies: &Policies<'_>, now: Timestamp, epsilon: Duration, findings: &mut Findings) {
+    check_starts(runs, policies, epsilon, findings);
+    check_waiting(runs, policies, now, epsilon, findings);
     for run in runs {
         check_reason(run, findings);
     }
     check_once(runs, findings);
 }
 
-/// Not before the planned time; and not after it, unless a retry, the end of a pause (both in `due_at`) or another run of
-/// the endpoint explains the wait.
-fn check_starts(runs: &[Run], epsilon: Duration, findings: &mut Findings) {
+/// Not before the planned time; and not after it, unless a retry, the end of a pause (both in `due_at`) or as many other
+/// runs of the endpoint as there is room for explain the wait.
+fn check_starts(runs: &[Run], policies: &Policies<'_>, epsilon: Duration, findings: &mut Findings) {
     let mut started: Vec<(Timestamp, &Run)> = runs.iter().filter_map(|run| Some((run.started_at?, run))).collect();
     started.sort_by_key(|(start, run)| (*start, run.id));
-    let mut free_since = Timestamp::MIN_UTC;
-    for (start, run) in started {
-        if start < run.planned_at {
-            let detail = format!("started {} before its time", told(start, run.planned_at));
+    for (place, (start, run)) in started.iter().enumerate() {
+        if *start < run.planned_at {
+            let detail = format!("started {} before its time", told(*start, run.planned_at));
             findings.add(Kind::Early, run.planned_at, detail);
         }
-        let could_start = run.planned_at.max(run.due_at).max(free_since.min(start));
-        if start > after(could_start, epsilon) {
+        let due = run.planned_at.max(run.due_at);
+        if *start <= after(due, epsilon) {
+            continue;
+        }
+        let room = policies.least_room(run.planned_at, *start);
+        let could_start = due.max(free_since(&started, place, room).unwrap_or(due).min(*start));
+        if *start > after(could_start, epsilon) {
             let detail = format!(
                 "started {} late, nothing in the record explains it",
-                told(could_start, start)
+                told(could_start, *start)
             );
             findings.add(Kind::Late, run.planned_at, detail);
         }
-        free_since = free_since.max(run.finished_at.unwrap_or(start));
     }
 }
 
-/// What is due and has not started keeps somebody waiting, unless the endpoint is busy.
-fn check_waiting(runs: &[Run], now: Timestamp, epsilon: Duration, findings: &mut Findings) {
+/// Since when fewer than `room` of the other runs stood in the way of the one at `place`. Of a run that was tried again
+/// only the last start is known: where there is more room, one that was planned before may have had its place already.
+fn free_since(started: &[(Timestamp, &Run)], place: usize, room: usize) -> Option<Timestamp> {
+    let (_, run) = started[place];
+    let others = started.iter().enumerate().filter(|(other, (_, before))| {
+        *other < place || (*other > place && room > 1 && before.planned_at < run.planned_at)
+    });
+    let mut ends: Vec<Timestamp> = others
+        .map(|(_, (_, other))| other.finished_at.unwrap_or(Timestamp::MAX_UTC))
+        .collect();
+    ends.sort();
+    ends.iter().rev().nth(room - 1).copied()
+}
+
+/// What is due and has not started keeps somebody waiting, unless the endpoint has no room.
+fn check_waiting(runs: &[Run], policies: &Policies<'_>, now: Timestamp, epsilon: Duration, findings: &mut Findings) {
     let live = || runs.iter().filter(|run| !run.status.is_terminal());
-    if live().any(|run| run.status == RunStatus::Running) {
-        return;
-    }
+    let waiting = || live().filter(|run| run.status == RunStatus::Planned);
+    let placed = live().filter(|run| run.started_at.is_some()).count();
     // Whatever ended last may have been what this waited for.
     let free_since = runs.iter().filter_map(|run| run.finished_at).max();
-    let retried = live().find(|run| run.started_at.is_some());
-    let next = retried.or_else(|| live().min_by_key(|run| run.due_at));
-    let Some(run) = next else { return };
+    let retried = waiting().find(|run| run.started_at.is_some());
+    let fresh = waiting()
+        .filter(|run| run.started_at.is_none())
+        .min_by_key(|run| run.due_at);
+    let fresh = fresh.filter(|run| placed < policies.least_room(run.planned_at, now));
+    let Some(run) = retried.or(fresh) else { return };
     let could_start = run.due_at.max(free_since.unwrap_or(run.due_at));
     if now > after(could_start, epsilon) {
         let detail = format!("still waits {} after it could start", told(could_start, now));

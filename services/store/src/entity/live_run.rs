@@ -44,6 +44,7 @@ pub struct Model {
     pub lease_until: Option<DateTimeUtc>,
     pub one_shot_id: Option<Uuid>,
     pub trace_parent: Option<String>,
+    pub host: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use baton_domain::{
     call::HttpRequest,
     cron::CronSchedule,
-    endpoint::{Baseline, Busy, Endpoint, EndpointState, EndpointStatus, Outcome, Pause, RetryPolicy, Slowed},
+    endpoint::{Baseline, Busy, Endpoint, EndpointState, EndpointStatus, Outcome, Overlap, Pause, RetryPolicy, Slowed},
     hint::{Author, Hint, Instruction},
-    ids::{EndpointId, HintId, JobId, PlanId, RunId, UserId},
+    ids::{EndpointId, HintId, JobId, PlanId, UserId},
     ports::StoreResult,
     time::micros,
 };
@@ -28,6 +28,7 @@ pub fn endpoint_row(endpoint: &Endpoint) -> job_endpoint::Model {
         description: endpoint.description.clone(),
         method: endpoint.request.method.clone(),
         url: endpoint.request.url.clone(),
+        host: endpoint.request.host(),
         headers: endpoint
             .request
             .headers
@@ -45,6 +46,11 @@ pub fn endpoint_row(endpoint: &Endpoint) -> job_endpoint::Model {
         retry_max_attempts: i64::from(endpoint.retry.max_attempts),
         retry_base_delay_us: micros(endpoint.retry.base_delay),
         retry_max_delay_us: micros(endpoint.retry.max_delay),
+        overlap: endpoint.overlap.as_str().to_owned(),
+        max_concurrency: match endpoint.overlap {
+            Overlap::Skip | Overlap::Queue => None,
+            Overlap::Allow { max_concurrency } => Some(i64::from(max_concurrency)),
+        },
         max_response_bytes: i64::from(endpoint.max_response_bytes),
         status: endpoint.status.as_str().to_owned(),
         paused_until_resumed: endpoint.pause == Some(Pause::UntilResumed),
@@ -65,6 +71,7 @@ pub fn endpoint_of(row: job_endpoint::Model) -> StoreResult<Endpoint> {
         base_delay: duration("job_endpoints.retry_base_delay_us", row.retry_base_delay_us)?,
         max_delay: duration("job_endpoints.retry_max_delay_us", row.retry_max_delay_us)?,
     };
+    let overlap = overlap_of(&row.overlap, row.max_concurrency)?;
     let pause = if row.paused_until_resumed {
         Some(Pause::UntilResumed)
     } else {
@@ -83,6 +90,7 @@ pub fn endpoint_of(row: job_endpoint::Model) -> StoreResult<Endpoint> {
         cooldown: duration_opt("job_endpoints.cooldown_us", row.cooldown_us)?,
         timeout: duration("job_endpoints.timeout_us", row.timeout_us)?,
         retry,
+        overlap,
         max_response_bytes: number("job_endpoints.max_response_bytes", row.max_response_bytes)?,
         status: word("job_endpoints.status", &row.status, EndpointStatus::parse)?,
         pause,
@@ -121,6 +129,18 @@ fn baseline_of(row: &job_endpoint::Model) -> StoreResult<Baseline> {
     }
 }
 
+fn overlap_of(kind: &str, max_concurrency: Option<i64>) -> StoreResult<Overlap> {
+    let columns = "job_endpoints.overlap, max_concurrency";
+    match (kind, max_concurrency) {
+        ("skip", None) => Ok(Overlap::Skip),
+        ("queue", None) => Ok(Overlap::Queue),
+        ("allow", Some(most)) => Ok(Overlap::Allow {
+            max_concurrency: number(columns, most)?,
+        }),
+        (kind, most) => Err(broken(columns, format!("{kind:?} with {most:?}"))),
+    }
+}
+
 pub fn state_row(id: EndpointId, state: &EndpointState) -> endpoint_state::Model {
     endpoint_state::Model {
         endpoint_id: id.0,
@@ -130,9 +150,11 @@ pub fn state_row(id: EndpointId, state: &EndpointState) -> endpoint_state::Model
         last_planned_at: state.last_planned_at,
         last_ai_start_at: state.last_ai_start,
         last_outcome: state.last_outcome.map(|outcome| outcome.as_str().to_owned()),
-        busy_run_id: state.busy.map(|busy| busy.run_id.0),
+        last_ai_planned_at: state.last_ai_planned,
+        busy_runs: state.busy.map_or(0, |busy| i64::from(busy.runs)),
+        busy_cadences: state.busy.map_or(0, |busy| i64::from(busy.cadences)),
         busy_since: state.busy.map(|busy| busy.since),
-        busy_cadence: state.busy.is_some_and(|busy| busy.cadence),
+        room: i64::from(state.room),
         changed_at: state.changed_at,
         slowed_since: state.slowed.map(|slowed| slowed.since),
         slowed_until: state.slowed.map(|slowed| slowed.until),
@@ -141,11 +163,15 @@ pub fn state_row(id: EndpointId, state: &EndpointState) -> endpoint_state::Model
 }
 
 pub fn state_of(row: endpoint_state::Model) -> StoreResult<EndpointState> {
-    let busy = together(
-        "endpoint_state.busy_run_id, busy_since",
-        row.busy_run_id,
-        row.busy_since,
-    )?;
+    let busy = match (number("endpoint_state.busy_runs", row.busy_runs)?, row.busy_since) {
+        (0, _) => None,
+        (runs, Some(since)) => Some(Busy {
+            runs,
+            cadences: number("endpoint_state.busy_cadences", row.busy_cadences)?,
+            since,
+        }),
+        (_, None) => return Err(broken("endpoint_state.busy_since", "runs are in flight since no time")),
+    };
     let slowed = together(
         "endpoint_state.slowed_since, slowed_until",
         row.slowed_since,
@@ -161,11 +187,9 @@ pub fn state_of(row: endpoint_state::Model) -> StoreResult<EndpointState> {
         last_planned_at: row.last_planned_at,
         last_ai_start: row.last_ai_start_at,
         last_outcome: outcome.transpose()?,
-        busy: busy.map(|(run, since)| Busy {
-            run_id: RunId(run),
-            since,
-            cadence: row.busy_cadence,
-        }),
+        last_ai_planned: row.last_ai_planned_at,
+        busy,
+        room: number("endpoint_state.room", row.room)?,
         changed_at: row.changed_at,
         slowed: slowed.map(|(since, until)| Slowed { since, until }),
         cadence_owed: row.cadence_owed,

@@ -95,6 +95,7 @@ pub fn live_row(live: &LiveRun) -> live_run::Model {
         lease_until: live.lease_until,
         one_shot_id: live.one_shot_id.map(|hint| hint.0),
         trace_parent: live.trace_parent.clone(),
+        host: live.host.clone(),
         changed_in: UNSTAMPED,
     })
 }
@@ -108,6 +109,7 @@ pub fn live_of(row: live_run::Model) -> StoreResult<LiveRun> {
         lease_until: row.lease_until,
         one_shot_id: row.one_shot_id.map(HintId),
         trace_parent: row.trace_parent,
+        host: row.host,
         run: run_from!(row.id, row),
     })
 }

@@ -15,15 +15,16 @@ use crate::{
     mapping::{duration, endpoints::request_of, number, runs::live_of},
 };
 
-/// Locks up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and whose endpoint is free or
-/// kept by the row itself. Returns their ids, each with that time and whether a lane had more than its share.
+/// Locks up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and that have a place on their
+/// endpoint (`fence > 0`) or find room for one more there. Returns their ids and endpoints, each with that time and whether a
+/// lane had more than its share.
 ///
 /// Each lane in which something is due has a share: $3 rows, or, when that is NULL, twice its part of $2. The first of
 /// every lane goes before the second of any, so that nobody waits behind all that another user has due. Two claimers that
 /// look at the same moment choose alike and pass over what the other has locked: hence the room for twice as many.
 ///
-/// At most one row an endpoint: the one that no better one stands before, a due cadence row being the best. The endpoint
-/// is locked before the row, as everybody does, and what others have locked is left out.
+/// At most one row an endpoint: the one that no better one stands before; what has its place is best, then a due cadence
+/// row. The endpoint is locked before the row, as everybody does, and what others have locked is left out.
 ///
 /// `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
 /// statistics those look like the cheapest way to find a single row, and are the dearest.
@@ -54,42 +55,49 @@ WITH clock AS MATERIALIZED (
          WHERE r.lane = lanes.lane
            AND r.status = 'planned'
            AND r.due_at <= (SELECT now FROM clock)
-           AND (s.busy_run_id = r.id
-                OR (s.busy_run_id IS NULL
-                    AND NOT EXISTS (
-                        SELECT 1
-                          FROM live_runs b
-                         WHERE b.endpoint_id = r.endpoint_id
-                           AND b.status <> 'running'
-                           AND b.due_at <= (SELECT now FROM clock)
-                           AND (CASE WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval')
-                                     THEN 0 ELSE 1 END, b.due_at, b.id)
-                             < (CASE WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
-                                     THEN 0 ELSE 1 END, r.due_at, r.id))))
+           AND (r.fence > 0 OR s.busy_runs < s.room)
+           AND NOT EXISTS (
+                SELECT 1
+                  FROM live_runs b
+                 WHERE b.endpoint_id = r.endpoint_id
+                   AND b.status <> 'running'
+                   AND b.due_at <= (SELECT now FROM clock)
+                   AND (CASE WHEN b.fence > 0 THEN 0
+                             WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval') THEN 1
+                             ELSE 2 END, b.due_at, b.id)
+                     < (CASE WHEN r.fence > 0 THEN 0
+                             WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval') THEN 1
+                             ELSE 2 END, r.due_at, r.id))
          ORDER BY r.due_at, r.id
          LIMIT (SELECT rows FROM share)) c
 )
 SELECT r.id,
+       r.endpoint_id,
        (SELECT now FROM clock) AS now,
        (SELECT MAX(rank) FROM ranked) >= (SELECT rows FROM share) AS cut
   FROM ranked c
   JOIN live_runs r ON r.id = c.id
   JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
  WHERE r.status <> 'running'
-   AND (s.busy_run_id IS NULL OR s.busy_run_id = r.id)
+   AND (r.fence > 0 OR s.busy_runs < s.room)
  ORDER BY c.rank, c.due_at, c.id
  LIMIT $2
    FOR UPDATE OF s, r SKIP LOCKED";
 
 /// Hands the locked rows $2 to $3 at $1, with a lease of $4 microseconds. Returns the rows of `live_runs` as they are now,
-/// each with its endpoint's request, earliest due first.
+/// each with its endpoint's request, earliest due first. Rows whose claim takes more than this are left as they are: those
+/// of endpoints whose runs may overlap, as their next time is planned at once.
 ///
 /// `{row}` stands for the columns of `live_runs r`. `claimed` and `moved` are the row's and the endpoint's half of the transition. `used_up` takes the one-shot along that
 /// a plan row consumes, and `recorded` appends that to the record. Where another row than the plan row is claimed, `held` keeps a due one-shot in the plan row due,
 /// and `withdrawn` takes a hinted time out that is now too close to the claimed one.
 pub const CLAIM: &str = "
 WITH before AS MATERIALIZED (
-    SELECT id, slot, slot = 'plan' AND cause IN ('cron', 'interval', 'hint-interval') AS occurs
+    SELECT id,
+           slot,
+           slot = 'plan' AND cause IN ('cron', 'interval', 'hint-interval') AS occurs,
+           CASE WHEN fence > 0 THEN 0 ELSE 1 END AS places,
+           CASE WHEN fence = 0 AND cause IN ('cron', 'interval', 'hint-interval') THEN 1 ELSE 0 END AS cadences
       FROM live_runs
      WHERE id = ANY($2::uuid[])
 ), claimed AS (
@@ -102,6 +110,7 @@ WITH before AS MATERIALIZED (
            lease_until        = $1::timestamptz + $4 * INTERVAL '1 microsecond',
            started_at         = $1,
            job_id             = e.job_id,
+           host               = e.host,
            duration_us        = NULL,
            status_code        = NULL,
            error              = NULL,
@@ -111,6 +120,7 @@ WITH before AS MATERIALIZED (
       FROM job_endpoints e
      WHERE r.id = ANY($2::uuid[])
        AND e.id = r.endpoint_id
+       AND e.overlap <> 'allow'
  RETURNING {row}, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes, e.min_interval_us
 ), moved AS (
     UPDATE endpoint_state s
@@ -122,9 +132,10 @@ WITH before AS MATERIALIZED (
            last_ai_start_at = CASE WHEN c.source = 'ai-hint' THEN $1 ELSE s.last_ai_start_at END,
            last_planned_at  = CASE WHEN c.cause = 'test' THEN s.last_planned_at
                                    ELSE GREATEST(s.last_planned_at, c.planned_at) END,
-           busy_since       = CASE WHEN s.busy_run_id = c.id THEN s.busy_since ELSE $1 END,
-           busy_run_id      = c.id,
-           busy_cadence     = c.cause IN ('cron', 'interval', 'hint-interval')
+           last_ai_planned_at = CASE WHEN c.source = 'ai-hint' THEN c.planned_at ELSE s.last_ai_planned_at END,
+           busy_runs        = s.busy_runs + b.places,
+           busy_cadences    = s.busy_cadences + b.cadences,
+           busy_since       = CASE WHEN b.places = 0 THEN s.busy_since ELSE COALESCE(s.busy_since, $1) END
       FROM claimed c
       JOIN before b ON b.id = c.id
      WHERE s.endpoint_id = c.endpoint_id
@@ -169,7 +180,7 @@ SELECT CAST(CEIL(EXTRACT(EPOCH FROM LEAST(
               FROM live_runs r
               JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
              WHERE r.status = 'planned'
-               AND (s.busy_run_id IS NULL OR s.busy_run_id = r.id)
+               AND (r.fence > 0 OR s.busy_runs < s.room)
              ORDER BY r.due_at
              LIMIT 1),
            (SELECT lease_until

@@ -191,6 +191,7 @@ with_run_columns!(read_and_written! "live_runs": live_run {
     lease_until: TIMESTAMPTZ_ARRAY,
     one_shot_id: UUID_ARRAY,
     trace_parent: TEXT_ARRAY,
+    host: TEXT_ARRAY,
 } changed_in: UNSTAMPED);
 
 with_run_columns!(written! "run_history": run_history {
@@ -205,10 +206,13 @@ with_run_columns!(written! "run_attempts": run_attempt {
 // The `id` is the database's to give.
 written!("schedule_changes": schedule_change {
     endpoint_id: UUID_ARRAY,
+    user_id: TEXT_ARRAY,
     changed_at: TIMESTAMPTZ_ARRAY,
     trigger: TEXT_ARRAY,
     next_at: TIMESTAMPTZ_ARRAY,
     cause: TEXT_ARRAY,
+    terms: JSONB_ARRAY,
+    hint_id: UUID_ARRAY,
 });
 
 read_and_written!("endpoint_state": endpoint_state {
@@ -219,9 +223,11 @@ read_and_written!("endpoint_state": endpoint_state {
     last_planned_at: TIMESTAMPTZ_ARRAY,
     last_ai_start_at: TIMESTAMPTZ_ARRAY,
     last_outcome: TEXT_ARRAY,
-    busy_run_id: UUID_ARRAY,
+    last_ai_planned_at: TIMESTAMPTZ_ARRAY,
+    busy_runs: INT8_ARRAY,
+    busy_cadences: INT8_ARRAY,
     busy_since: TIMESTAMPTZ_ARRAY,
-    busy_cadence: BOOL_ARRAY,
+    room: INT8_ARRAY,
     changed_at: TIMESTAMPTZ_ARRAY,
     slowed_since: TIMESTAMPTZ_ARRAY,
     slowed_until: TIMESTAMPTZ_ARRAY,
@@ -250,6 +256,7 @@ read_only!("job_endpoints": job_endpoint {
     description,
     method,
     url,
+    host,
     headers,
     body,
     cron_expression,
@@ -262,6 +269,8 @@ read_only!("job_endpoints": job_endpoint {
     retry_max_attempts,
     retry_base_delay_us,
     retry_max_delay_us,
+    overlap,
+    max_concurrency,
     max_response_bytes,
     status,
     paused_until_resumed,

@@ -1,14 +1,14 @@
 //! The queue on PostgreSQL: claims, renewals and ends as sets of rows on tokio-postgres, the rest as on any store.
 //!
 //! Handed to the engine in place of the general queue; the rows that either leaves behind are the same. `claim` has the
-//! claim's statements, `finish` the ends.
+//! claim's statements, `apart` the claims that take more than those, `finish` the ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use baton_domain::{
     error::{Error, StoreError},
-    ids::{Chance, RunId},
+    ids::{Chance, EndpointId, RunId},
     ports::{Store, StoreResult},
     schedule::{FinishedRun, Settled},
     services::{Claim, ClaimedRun, Claims, Queue, StoreQueue},
@@ -19,6 +19,7 @@ use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use super::{
+    apart::{DueRow, claim_apart},
     claim::{CLAIM, LOCK_DUE, NEXT_DUE, claimed_of},
     columns::{list_of, param},
     finish::{finish, is_about_rows},
@@ -64,23 +65,29 @@ impl PostgresQueue {
         let mut client = self.hot.connection().await?;
         let work = self.hot.begin(&mut client).await?;
         let asked = self.hot.now();
-        let Due { ids, now } = lock_due(&work, claim.limit, asked).await?;
-        let next_due = Step::new(NEXT_DUE, vec![param(asked, Type::TIMESTAMPTZ)]);
+        let Due { rows: due, now } = lock_due(&work, claim.limit, asked).await?;
+        let next_due = || Step::new(NEXT_DUE, vec![param(asked, Type::TIMESTAMPTZ)]);
         let Some(now) = now else {
-            let next_due_in = next_due_in(&work.one(next_due).await?)?;
+            let next_due_in = next_due_in(&work.one(next_due()).await?)?;
             return Ok(Claims {
                 runs: Vec::new(),
                 next_due_in,
             });
         };
         let found: [Vec<Row>; 2] = work
-            .all(vec![hand_over(claim, ids, now), next_due])
+            .all(vec![hand_over(claim, &due, now), next_due()])
             .await?
             .try_into()
             .map_err(|_| unexpected("as many answers as statements"))?;
-        let [claimed, next_due] = found;
-        let runs: Vec<ClaimedRun> = claimed.iter().map(claimed_of).collect::<Result<_, _>>()?;
-        let next_due_in = next_due_in(&next_due)?;
+        let [claimed, mut next] = found;
+        let mut runs: Vec<ClaimedRun> = claimed.iter().map(claimed_of).collect::<Result<_, _>>()?;
+        let left = left_over(due, &runs);
+        if !left.is_empty() {
+            runs.extend(claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?);
+            runs.sort_by_key(|claimed| (claimed.run.due_at, claimed.run.id));
+            next = work.one(next_due()).await?;
+        }
+        let next_due_in = next_due_in(&next)?;
         // Handed out only once it is committed: a run that starts is a run that nobody else may start.
         work.commit().await?;
         Ok(Claims { runs, next_due_in })
@@ -163,7 +170,7 @@ fn tell_unrecorded(reports: &[FinishedRun], error: &dyn std::fmt::Display) {
 
 /// Rows that are locked and due at `now`, which is missing when there are none.
 struct Due {
-    ids: Vec<Uuid>,
+    rows: Vec<DueRow>,
     now: Option<Timestamp>,
 }
 
@@ -187,14 +194,31 @@ async fn lock_due(work: &Work<'_>, limit: usize, now: Option<Timestamp>) -> Stor
     }
     let read = || {
         Ok(Due {
-            ids: rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?,
+            rows: rows.iter().map(due_row).collect::<Result<_, _>>()?,
             now: rows.first().map(|row| row.try_get("now")).transpose()?,
         })
     };
     read().map_err(|error| postgres_error(&error))
 }
 
-fn hand_over(claim: &Claim, ids: Vec<Uuid>, now: Timestamp) -> Step {
+fn due_row(row: &Row) -> Result<DueRow, tokio_postgres::Error> {
+    Ok(DueRow {
+        run: RunId(row.try_get("id")?),
+        endpoint: EndpointId(row.try_get("endpoint_id")?),
+    })
+}
+
+/// What the claim's statement has not handed over.
+fn left_over(due: Vec<DueRow>, claimed: &[ClaimedRun]) -> Vec<DueRow> {
+    if due.len() == claimed.len() {
+        return Vec::new();
+    }
+    let claimed: BTreeSet<RunId> = claimed.iter().map(|claimed| claimed.run.id).collect();
+    due.into_iter().filter(|row| !claimed.contains(&row.run)).collect()
+}
+
+fn hand_over(claim: &Claim, due: &[DueRow], now: Timestamp) -> Step {
+    let ids: Vec<Uuid> = due.iter().map(|row| row.run.0).collect();
     let params = vec![
         param(now, Type::TIMESTAMPTZ),
         param(ids, Type::UUID_ARRAY),

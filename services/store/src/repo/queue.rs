@@ -39,8 +39,9 @@ const ACTIVE_LANES: &str = "
                       AND r.status = 'planned'
                       AND r.due_at <= $1)";
 
-/// Rows of lane $3 that may start at $1: due, and the endpoint free or kept by the row itself. At most one an endpoint:
-/// the row that no better one stands before, a due cadence row being the best. At most $2, earliest first.
+/// Rows of lane $3 that may start at $1: due, with a place on their endpoint (`fence > 0`) or room for one more there. At
+/// most one an endpoint: the row that no better one stands before; what has its place is best, then a due cadence row. At
+/// most $2, earliest first.
 const DUE: &str = "
     SELECT r.*
       FROM live_runs r
@@ -48,18 +49,19 @@ const DUE: &str = "
      WHERE r.lane = $3
        AND r.status = 'planned'
        AND r.due_at <= $1
-       AND (s.busy_run_id = r.id
-            OR (s.busy_run_id IS NULL
-                AND NOT EXISTS (
-                    SELECT 1
-                      FROM live_runs b
-                     WHERE b.endpoint_id = r.endpoint_id
-                       AND b.status = 'planned'
-                       AND b.due_at <= $1
-                       AND (CASE WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval')
-                                 THEN 0 ELSE 1 END, b.due_at, b.id)
-                         < (CASE WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
-                                 THEN 0 ELSE 1 END, r.due_at, r.id))))
+       AND (r.fence > 0 OR s.busy_runs < s.room)
+       AND NOT EXISTS (
+            SELECT 1
+              FROM live_runs b
+             WHERE b.endpoint_id = r.endpoint_id
+               AND b.status = 'planned'
+               AND b.due_at <= $1
+               AND (CASE WHEN b.fence > 0 THEN 0
+                         WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval') THEN 1
+                         ELSE 2 END, b.due_at, b.id)
+                 < (CASE WHEN r.fence > 0 THEN 0
+                         WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval') THEN 1
+                         ELSE 2 END, r.due_at, r.id))
      ORDER BY r.due_at, r.id
      LIMIT $2";
 
@@ -83,7 +85,7 @@ const NEXT_DUE: &str = "
               FROM live_runs r
               JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
              WHERE r.status = 'planned'
-               AND (s.busy_run_id IS NULL OR s.busy_run_id = r.id)
+               AND (r.fence > 0 OR s.busy_runs < s.room)
              ORDER BY r.due_at
              LIMIT 1) AS due_at,
            (SELECT lease_until

@@ -20,8 +20,8 @@ const BURST: [&str; 5] = [
      SELECT gen_random_uuid(), 'ada', 'hook', '', 'POST', 'http://shop.example/', '[]', 1000000, 1000000,
             3, 1000000, 1000000, 65536, 'active', FALSE, 1, NOW(), NOW()
        FROM GENERATE_SERIES(1, 20000)",
-    "INSERT INTO endpoint_state (endpoint_id, anchor_at, cursor_at, failures, busy_cadence, changed_at, cadence_owed)
-     SELECT id, NOW(), NOW(), 0, FALSE, NOW(), FALSE FROM job_endpoints",
+    "INSERT INTO endpoint_state (endpoint_id, anchor_at, cursor_at, failures, changed_at, cadence_owed)
+     SELECT id, NOW(), NOW(), 0, NOW(), FALSE FROM job_endpoints",
     "INSERT INTO live_runs (id, endpoint_id, user_id, status, source, cause, planned_at, due_at, attempt,
                             response_truncated, slot, lane, fence, losses)
      SELECT gen_random_uuid(), id, 'ada', 'planned', 'baseline', 'interval', due_at, due_at, 0, FALSE, 'plan', 0, 0, 0

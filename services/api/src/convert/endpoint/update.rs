@@ -3,7 +3,7 @@
 use baton_domain::{
     error::{Error, Violation},
     ids::EndpointId,
-    services::EndpointDraft,
+    services::{EndpointDraft, OverlapKind},
 };
 use baton_proto::v1 as pb;
 
@@ -13,7 +13,7 @@ use super::{
         job::etag,
         mask::{Mask, Writable},
     },
-    read_response_bytes, read_retry, write_baseline, write_request,
+    read_concurrency, read_overlap, read_response_bytes, read_retry, write_baseline, write_request,
 };
 
 const WRITABLE: Writable = Writable {
@@ -30,6 +30,8 @@ const WRITABLE: Writable = Writable {
         "timeout",
         "retry",
         "max_response_bytes",
+        "overlap",
+        "max_concurrency",
     ],
     output_only: &[
         "id",
@@ -95,6 +97,7 @@ impl EndpointUpdate {
         if mask.writes("max_response_bytes", endpoint.max_response_bytes.is_some()) {
             draft.max_response_bytes = read_response_bytes(&mut fields, endpoint.max_response_bytes);
         }
+        write_overlap(&mut fields, &mask, draft, &endpoint);
         let baseline = endpoint.baseline.is_some();
         if mask.writes("cron", baseline) || mask.writes("interval", baseline) {
             write_baseline(&mut fields, draft, endpoint.baseline);
@@ -119,6 +122,19 @@ impl EndpointUpdate {
             }
             other => other,
         }
+    }
+}
+
+/// A number that is not named goes with the policy that it belonged to.
+fn write_overlap(fields: &mut Fields, mask: &Mask, draft: &mut EndpointDraft, endpoint: &pb::Endpoint) {
+    if mask.writes("overlap", endpoint.overlap != pb::OverlapPolicy::Unspecified as i32) {
+        draft.overlap = read_overlap(fields, endpoint.overlap);
+        if draft.overlap != Some(OverlapKind::Allow) {
+            draft.max_concurrency = None;
+        }
+    }
+    if mask.writes("max_concurrency", endpoint.max_concurrency.is_some()) {
+        draft.max_concurrency = read_concurrency(fields, endpoint.max_concurrency);
     }
 }
 

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use crate::{
-    endpoint::{Baseline, Pause},
+    endpoint::{Baseline, Overlap, Pause},
     governor::sample::{cron, endpoint, millis, secs},
     hint::{Author, Instruction},
     run::{Run, RunStatus},
@@ -23,7 +23,7 @@ use ledger::Ledger;
 #[derive(Debug, Clone)]
 enum Event {
     Claim,
-    End { success: bool },
+    End { success: bool, place: usize },
     Step,
     Interval { person: bool, gap: u64, life: u64 },
     OneShot { person: bool, ahead: u64, life: u64 },
@@ -31,7 +31,7 @@ enum Event {
     Clear { kind: &'static str },
     Pause { length: Option<u64> },
     Resume,
-    Redefine { gap: u64 },
+    Redefine { gap: u64, overlap: Overlap },
     ResetFailures,
 }
 
@@ -39,7 +39,7 @@ fn event() -> impl Strategy<Value = Event> {
     let kind = proptest::sample::select(vec!["interval", "one-shot", "pause"]);
     prop_oneof![
         12 => Just(Event::Claim),
-        12 => any::<bool>().prop_map(|success| Event::End { success }),
+        12 => (any::<bool>(), 0..4_usize).prop_map(|(success, place)| Event::End { success, place }),
         3 => Just(Event::Step),
         4 => (any::<bool>(), 1..90_u64, 1..200_u64).prop_map(|(person, gap, life)| Event::Interval { person, gap, life }),
         4 => (any::<bool>(), 0..60_u64, 1..90_u64).prop_map(|(person, ahead, life)| Event::OneShot { person, ahead, life }),
@@ -47,7 +47,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => kind.prop_map(|kind| Event::Clear { kind }),
         1 => proptest::option::of(1..120_u64).prop_map(|length| Event::Pause { length }),
         2 => Just(Event::Resume),
-        1 => (2..90_u64).prop_map(|gap| Event::Redefine { gap }),
+        1 => (2..90_u64, overlap()).prop_map(|(gap, overlap)| Event::Redefine { gap, overlap }),
         1 => Just(Event::ResetFailures),
     ]
 }
@@ -65,6 +65,14 @@ fn baseline() -> impl Strategy<Value = Baseline> {
     ]
 }
 
+fn overlap() -> impl Strategy<Value = Overlap> {
+    prop_oneof![
+        Just(Overlap::Skip),
+        Just(Overlap::Queue),
+        (1..4_u32).prop_map(|max_concurrency| Overlap::Allow { max_concurrency }),
+    ]
+}
+
 fn happen(world: &mut World, event: &Event) {
     let now = world.now;
     let author = |person: &bool| if *person { Author::Person } else { Author::Planner };
@@ -72,13 +80,11 @@ fn happen(world: &mut World, event: &Event) {
         Event::Claim => {
             world.claim();
         }
-        Event::End { success } => {
-            if world
-                .busy
-                .as_ref()
-                .is_some_and(|row| row.run.status == RunStatus::Running)
-            {
-                world.report(&if *success { succeeded() } else { answered(404) });
+        Event::End { success, place } => {
+            let place = place % world.in_flight.len().max(1);
+            let row = world.in_flight.get(place);
+            if row.is_some_and(|row| row.run.status == RunStatus::Running) {
+                world.report_of(place, &if *success { succeeded() } else { answered(404) });
             }
         }
         Event::Step => world.add_step(),
@@ -104,8 +110,9 @@ fn happen(world: &mut World, event: &Event) {
             world.change(|schedule, now, dice| schedule.pause(pause, now, dice));
         }
         Event::Resume => world.change(|schedule, now, dice| schedule.resume(now, dice)),
-        Event::Redefine { gap } => {
+        Event::Redefine { gap, overlap } => {
             let mut endpoint = world.schedule.endpoint.clone();
+            endpoint.overlap = *overlap;
             if endpoint.interval().is_some() {
                 endpoint.baseline = Baseline::Interval(secs(*gap));
                 endpoint.min_interval = endpoint.min_interval.min(secs(*gap));
@@ -118,7 +125,7 @@ fn happen(world: &mut World, event: &Event) {
 
 /// What the history and what is in flight say about cadence times, as windows in order.
 fn accounts(world: &World) -> Vec<(Timestamp, Timestamp, u32)> {
-    let in_flight = world.busy.iter().map(|row| &row.run);
+    let in_flight = world.in_flight.iter().map(|row| &row.run);
     let waiting = world.schedule.plan_row.iter().map(|row| &row.run);
     let waiting = waiting.filter(|run| run.due_at <= world.now);
     let all = world.history.iter().chain(in_flight).chain(waiting);
@@ -153,21 +160,24 @@ proptest! {
     #[test]
     fn every_due_time_is_accounted_for_exactly_once(
         baseline in baseline(),
+        overlap in overlap(),
         min_interval in 1..20_u64,
         events in proptest::collection::vec((wait(), event()), 1..30),
     ) {
         let mut endpoint = endpoint(baseline);
+        endpoint.overlap = overlap;
         endpoint.min_interval = endpoint.interval().map_or(secs(min_interval), |gap| gap.min(secs(min_interval)));
         let mut world = World::new(endpoint);
         let mut ledger = Ledger::new(&world.schedule);
-        for (wait, event) in events.iter().chain([&(0, Event::Claim), &(300, Event::End { success: true })]) {
+        let last = [(0, Event::Claim), (300, Event::End { success: true, place: 0 })];
+        for (wait, event) in events.iter().chain(&last) {
             world.go_to(world.now + TimeDelta::milliseconds(*wait));
             let before = world.history.len();
             happen(&mut world, event);
             ledger.follow(&world, event, before);
         }
-        // What passes during the last run is only recorded at its end.
-        if world.busy.is_none() {
+        // What passes during the last run is only recorded at its end, unless runs may overlap.
+        if world.in_flight.is_empty() || world.schedule.endpoint.overlap != Overlap::Skip {
             let now = world.now;
             ledger.advance(now);
             world.change(|schedule, now, dice| schedule.catch_up(now, dice));

@@ -149,7 +149,7 @@ fn five_losses_are_forgiven_the_sixth_ends_the_run() {
 #[test]
 fn each_claim_and_each_retried_report_moves_the_fence() {
     let mut world = running();
-    let fence = |world: &World| world.busy.as_ref().map(|row| row.fence);
+    let fence = |world: &World| world.busy().map(|row| row.fence);
     assert_eq!(fence(&world), Some(1));
     world.lose();
     // Taken back is not yet held by another: the old holder's report still counts.
@@ -172,14 +172,14 @@ fn a_late_report_counts_while_nobody_else_has_claimed() {
     let mut world = running();
     world.lose();
     assert_eq!(world.report(&answered(503)), RunStatus::Planned);
-    assert_eq!(world.busy.as_ref().map(|row| row.run.attempt), Some(1));
+    assert_eq!(world.busy().map(|row| row.run.attempt), Some(1));
 }
 
 #[test]
 fn a_claim_starts_clean_of_the_attempt_before() {
     let mut world = running();
     world.report(&answered(503));
-    assert_eq!(world.busy.as_ref().and_then(|row| row.run.status_code), Some(503));
+    assert_eq!(world.busy().and_then(|row| row.run.status_code), Some(503));
     world.go_to(world.next_due().expect("another attempt"));
     let run = world.claim().expect("another attempt");
     assert_eq!((run.status_code, run.error, run.duration), (None, None, None));
@@ -189,7 +189,7 @@ fn a_claim_starts_clean_of_the_attempt_before() {
 #[test]
 fn a_claimed_plan_row_is_taken_and_leaves_the_plan_to_its_end() {
     let world = running();
-    assert_eq!(world.busy.as_ref().map(|row| row.slot), Some(Slot::Taken));
+    assert_eq!(world.busy().map(|row| row.slot), Some(Slot::Taken));
     assert_eq!(world.planned(), None);
 }
 

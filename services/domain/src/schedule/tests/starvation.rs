@@ -69,7 +69,8 @@ impl Contest {
         let slowest = self.endpoint.max_interval.unwrap_or(interval * HINT_SLOWDOWN);
         let retries = self.endpoint.retry.max_attempts;
         let longest_call = self.call * retries + self.endpoint.retry.max_delay * (retries - 1) + LATENCY * retries;
-        slowest * 2 + pause_cap(&self.limits, &self.endpoint.baseline) + longest_call
+        // The run itself is claimed late as well.
+        slowest * 2 + pause_cap(&self.limits, &self.endpoint.baseline) + longest_call + LATENCY
     }
 
     /// Gaps between cadence runs with their ends, until enough have run or one gap exceeds the bound.

@@ -1,25 +1,25 @@
-//! One endpoint with the least of an engine: time is set by hand, a due cadence row is claimed before the rest, and one
-//! run at a time keeps the endpoint to itself.
+//! One endpoint with the least of an engine: time is set by hand, a due cadence row is claimed before the rest, and no more
+//! runs are in flight than there is room for.
 
 use std::time::Duration;
 
 use crate::{
     call::CallOutcome,
-    endpoint::{Endpoint, EndpointState},
+    endpoint::{Endpoint, EndpointState, Overlap},
     governor::sample::{Dice, at},
     hint::{Author, Hint, Instruction},
     ids::{RunId, uuid_at},
     limits::PlanLimits,
     run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
-    schedule::{Ended, HintDraft, HintVerdict, Schedule},
+    schedule::{Ended, HintDraft, HintVerdict, Holder, Schedule},
     time::{Timestamp, after},
 };
 
 pub(super) struct World {
     pub schedule: Schedule,
     pub now: Timestamp,
-    /// The run in flight, or waiting for its next attempt.
-    pub busy: Option<LiveRun>,
+    /// The runs in flight, those that wait for their next attempt included, in the order of their first starts.
+    pub in_flight: Vec<LiveRun>,
     /// Manual runs and steps that wait.
     pub extras: Vec<LiveRun>,
     /// Everything that has ended, in order.
@@ -45,7 +45,7 @@ impl World {
         let mut world = Self {
             schedule: Schedule::new(endpoint, None, EndpointState::new(at(0))),
             now: at(0),
-            busy: None,
+            in_flight: Vec::new(),
             extras: Vec::new(),
             history: Vec::new(),
             dice: Dice::default(),
@@ -62,10 +62,32 @@ impl World {
         if let Some(row) = &self.schedule.plan_row {
             assert_eq!((row.slot, row.run.status), (Slot::Plan, RunStatus::Planned));
             assert!(row.run.due_at >= row.run.planned_at);
-            let waits_for_end = self.schedule.state.busy.is_some_and(|busy| busy.cadence);
+            let only_due = match self.schedule.endpoint.overlap {
+                Overlap::Skip => false,
+                Overlap::Queue => row.run.due_at <= self.now,
+                Overlap::Allow { .. } => true,
+            };
+            let waits_for_end = self.schedule.state.runs_cadence() && !only_due;
             assert!(!waits_for_end, "a plan row while a cadence run is in flight");
         }
         result
+    }
+
+    /// The run that has been in flight for longest.
+    pub fn busy(&self) -> Option<&LiveRun> {
+        self.in_flight.first()
+    }
+
+    /// The state counts what is in flight.
+    fn check_places(&self) {
+        let cadences = self.in_flight.iter().filter(|row| row.run.cause.is_cadence()).count();
+        let counted = self
+            .schedule
+            .state
+            .busy
+            .map_or((0, 0), |busy| (busy.runs, busy.cadences));
+        let seen = (self.in_flight.len(), cadences);
+        assert_eq!((counted.0 as usize, counted.1 as usize), seen, "places on the endpoint");
     }
 
     pub fn go(&mut self, seconds: i64) {
@@ -79,33 +101,38 @@ impl World {
 
     /// When something can be claimed next, while nothing is in flight.
     pub fn next_due(&self) -> Option<Timestamp> {
-        match &self.busy {
-            Some(row) => (row.run.status == RunStatus::Planned).then_some(row.run.due_at),
-            None => {
-                let rows = self.schedule.plan_row.iter().chain(&self.extras);
-                rows.map(|row| row.run.due_at).min()
-            }
-        }
+        let again = self.in_flight.iter().filter(|row| row.run.status == RunStatus::Planned);
+        let fresh = self.schedule.plan_row.iter().chain(&self.extras);
+        let fresh = fresh.filter(|_| self.schedule.state.has_room());
+        again.chain(fresh).map(|row| row.run.due_at).min()
     }
 
     /// Claims what goes first of what is due.
     pub fn claim(&mut self) -> Option<Run> {
         let row = self.take_due()?;
         assert!(row.run.due_at <= self.now, "never early");
-        let until = after(self.now, Duration::from_secs(15));
-        let row = self.change(|schedule, now, _| schedule.claim(row, "engine", until, now));
+        let holder = Holder {
+            owner: "engine",
+            lease_until: after(self.now, Duration::from_secs(15)),
+        };
+        let row = self.change(|schedule, now, dice| schedule.claim(row, &holder, now, dice));
         let run = row.run.clone();
-        self.busy = Some(row);
+        match self.in_flight.iter_mut().find(|other| other.run.id == run.id) {
+            Some(place) => *place = row,
+            None => self.in_flight.push(row),
+        }
+        self.check_places();
         Some(run)
     }
 
     fn take_due(&mut self) -> Option<LiveRun> {
         let now = self.now;
         let is_due = |row: &LiveRun| row.run.status == RunStatus::Planned && row.run.due_at <= now;
-        if let Some(busy) = self.busy.take() {
-            let again = is_due(&busy);
-            let row = self.busy.insert(busy).clone();
-            return again.then_some(row);
+        if let Some(again) = self.in_flight.iter().find(|row| is_due(row)) {
+            return Some(again.clone());
+        }
+        if !self.schedule.state.has_room() {
+            return None;
         }
         let planned = self.schedule.plan_row.clone().filter(is_due);
         let first = (0..self.extras.len())
@@ -121,33 +148,41 @@ impl World {
         }
     }
 
-    /// Reports the run in flight.
+    /// Reports the run that has been in flight for longest.
     pub fn report(&mut self, outcome: &CallOutcome) -> RunStatus {
-        let row = self.busy.take().expect("a run in flight");
+        self.report_of(0, outcome)
+    }
+
+    /// Reports the run in flight at this place.
+    pub fn report_of(&mut self, place: usize, outcome: &CallOutcome) -> RunStatus {
+        let row = self.in_flight[place].clone();
         let ended = self.change(|schedule, now, dice| schedule.finish(row, outcome, now, dice));
-        self.take_end(ended)
+        self.take_end(place, ended)
     }
 
-    /// The lease of the run in flight has run out.
+    /// The lease of the run that has been in flight for longest has run out.
     pub fn lose(&mut self) -> RunStatus {
-        let row = self.busy.take().expect("a run in flight");
+        let row = self.in_flight[0].clone();
         let ended = self.change(|schedule, now, dice| schedule.lose(row, now, dice));
-        self.take_end(ended)
+        self.take_end(0, ended)
     }
 
-    fn take_end(&mut self, ended: Ended) -> RunStatus {
-        match ended {
+    fn take_end(&mut self, place: usize, ended: Ended) -> RunStatus {
+        let status = match ended {
             Ended::Again(row) => {
                 assert_eq!(row.run.status, RunStatus::Planned);
-                self.busy = Some(row);
+                self.in_flight[place] = row;
                 RunStatus::Planned
             }
             Ended::Over { run, .. } => {
                 let status = run.status;
+                self.in_flight.remove(place);
                 self.history.push(run);
                 status
             }
-        }
+        };
+        self.check_places();
+        status
     }
 
     /// Claims at the present and reports success `seconds` later.

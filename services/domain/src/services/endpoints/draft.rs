@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     call::HttpRequest,
     cron::{CronError, CronSchedule},
-    endpoint::{Baseline, Endpoint, EndpointStatus, Pause, RetryPolicy},
+    endpoint::{Baseline, Endpoint, EndpointStatus, Overlap, Pause, RetryPolicy},
     error::{Error, Violation, Violations},
     ids::{EndpointId, JobId, UserId},
     job::check_texts,
@@ -22,6 +22,14 @@ const OWN_HEADERS: [&str; 5] = [
     "idempotency-key",
 ];
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+/// Which [`Overlap`] is wanted, apart from its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverlapKind {
+    Skip,
+    Queue,
+    Allow,
+}
 
 /// Every field that an owner may write. `None` takes the default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,6 +48,9 @@ pub struct EndpointDraft {
     pub cooldown: Option<Duration>,
     pub timeout: Option<Duration>,
     pub retry: Option<RetryPolicy>,
+    pub overlap: Option<OverlapKind>,
+    /// Only beside `Allow`.
+    pub max_concurrency: Option<u32>,
     pub max_response_bytes: Option<u32>,
     /// On create only.
     pub pause: Option<Pause>,
@@ -68,6 +79,15 @@ impl EndpointDraft {
             cooldown: endpoint.cooldown,
             timeout: Some(endpoint.timeout),
             retry: Some(endpoint.retry),
+            overlap: Some(match endpoint.overlap {
+                Overlap::Skip => OverlapKind::Skip,
+                Overlap::Queue => OverlapKind::Queue,
+                Overlap::Allow { .. } => OverlapKind::Allow,
+            }),
+            max_concurrency: match endpoint.overlap {
+                Overlap::Skip | Overlap::Queue => None,
+                Overlap::Allow { max_concurrency } => Some(max_concurrency),
+            },
             max_response_bytes: Some(endpoint.max_response_bytes),
             pause: None,
             unreadable: Vec::new(),
@@ -100,6 +120,7 @@ impl EndpointDraft {
             cooldown: self.cooldown,
             timeout: self.timeout.unwrap_or(limits::TIMEOUT_DEFAULT),
             retry: self.retry.unwrap_or_default(),
+            overlap: self.overlap(),
             max_response_bytes: self.max_response_bytes.unwrap_or(limits::RESPONSE_BYTES_DEFAULT),
             status: EndpointStatus::Active,
             pause: self.pause,
@@ -126,6 +147,16 @@ impl EndpointDraft {
             updated_at: existing.updated_at,
             ..fresh
         })
+    }
+
+    fn overlap(&self) -> Overlap {
+        match self.overlap {
+            None | Some(OverlapKind::Skip) => Overlap::Skip,
+            Some(OverlapKind::Queue) => Overlap::Queue,
+            Some(OverlapKind::Allow) => Overlap::Allow {
+                max_concurrency: self.max_concurrency.unwrap_or(limits::CONCURRENCY_DEFAULT),
+            },
+        }
     }
 
     fn request(&self) -> HttpRequest {
@@ -236,6 +267,7 @@ impl EndpointDraft {
             .max_response_bytes
             .is_none_or(|bytes| bytes <= limits::RESPONSE_BYTES_MAX);
         violations.check(kept, "endpoint.max_response_bytes", "must be at most 1 MiB");
+        self.check_concurrency(violations);
         let Some(retry) = self.retry else { return };
         let attempts = (1..=limits::ATTEMPTS_MAX).contains(&retry.max_attempts);
         violations.check(attempts, "endpoint.retry.max_attempts", "must be 1 to 25");
@@ -247,6 +279,15 @@ impl EndpointDraft {
         );
         let cap = bounds.contains(&retry.max_delay) && retry.max_delay >= retry.base_delay;
         violations.check(cap, "endpoint.retry.max_delay", "must be base_delay to 1 hour");
+    }
+
+    fn check_concurrency(&self, violations: &mut Violations) {
+        let Some(wanted) = self.max_concurrency else { return };
+        let field = "endpoint.max_concurrency";
+        let bounds = 1..=limits::CONCURRENCY_MAX;
+        violations.check(bounds.contains(&wanted), field, "must be 1 to 100");
+        let allowed = self.overlap == Some(OverlapKind::Allow);
+        violations.check(allowed, field, "must be absent unless overlap is ALLOW");
     }
 
     fn check_baseline(&self, now: Timestamp, violations: &mut Violations) -> Baseline {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use baton_domain::{
     call::HttpRequest,
     cron::CronSchedule,
-    endpoint::{Baseline, Endpoint, EndpointState, EndpointStatus, Pause, RetryPolicy},
+    endpoint::{Baseline, Endpoint, EndpointState, EndpointStatus, Overlap, Pause, RetryPolicy},
     governor::{Inputs, Next, preview},
     hint::{Author, Hint, Instruction},
     ids::{EndpointId, HintId, UserId},
@@ -48,6 +48,7 @@ fn endpoint(baseline: Baseline) -> Endpoint {
         cooldown: None,
         timeout: limits::TIMEOUT_DEFAULT,
         retry: RetryPolicy::default(),
+        overlap: Overlap::default(),
         max_response_bytes: limits::RESPONSE_BYTES_DEFAULT,
         status: EndpointStatus::Active,
         pause: None,

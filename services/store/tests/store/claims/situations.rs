@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use baton_domain::{
     call::HttpRequest,
-    endpoint::{Baseline, Busy, Endpoint, EndpointState, EndpointStatus, RetryPolicy, Slowed},
+    endpoint::{Baseline, Busy, Endpoint, EndpointState, EndpointStatus, Overlap, RetryPolicy, Slowed},
     fixtures::contract::World,
     hint::{Author, Hint, Instruction},
     ids::{EndpointId, HintId, JobId, RunId, UserId},
@@ -23,8 +23,10 @@ pub const SECOND: Duration = Duration::from_secs(1);
 pub struct Situation {
     slot: Slot,
     cause: Cause,
+    overlap: Overlap,
     attempt: u32,
-    busy: BusyWith,
+    /// How many other runs of the endpoint are in flight.
+    others: u32,
     slowed: SlowedUntil,
     last_planned: Option<LastPlanned>,
     /// The row uses up a one-shot hint of its endpoint.
@@ -44,13 +46,6 @@ enum Rival {
         planned_in: Duration,
         past: bool,
     },
-}
-
-#[derive(Debug, Clone, Copy)]
-enum BusyWith {
-    Nothing,
-    Itself,
-    Another,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -81,15 +76,16 @@ pub fn situations() -> Vec<Situation> {
     let mut all = Vec::new();
     for (slot, cause) in rows {
         for attempt in [0, 1] {
-            for busy in [BusyWith::Nothing, BusyWith::Itself, BusyWith::Another] {
+            for (overlap, others) in endpoints(slot, attempt) {
                 for slowed in [SlowedUntil::Never, SlowedUntil::Past, SlowedUntil::Future] {
                     for last_planned in [None, Some(LastPlanned::Earlier), Some(LastPlanned::Later)] {
                         for (one_shot, rival) in rivals(slot) {
                             all.push(Situation {
                                 slot,
                                 cause,
+                                overlap,
                                 attempt,
-                                busy,
+                                others,
                                 slowed,
                                 last_planned,
                                 one_shot,
@@ -102,6 +98,23 @@ pub fn situations() -> Vec<Situation> {
         }
     }
     all
+}
+
+/// Policies, each with how many other runs are in flight. A plan row has no attempt behind it.
+fn endpoints(slot: Slot, attempt: u32) -> Vec<(Overlap, u32)> {
+    let allow = |max_concurrency| Overlap::Allow { max_concurrency };
+    match (slot, attempt) {
+        (Slot::Plan, 1..) => Vec::new(),
+        (_, 0) => vec![
+            (Overlap::Skip, 0),
+            (Overlap::Skip, 1),
+            (Overlap::Queue, 0),
+            (allow(1), 0),
+            (allow(3), 2),
+            (allow(3), 3),
+        ],
+        (_, 1..) => vec![(Overlap::Skip, 0), (Overlap::Queue, 0), (allow(3), 2)],
+    }
 }
 
 fn rivals(slot: Slot) -> Vec<(bool, Rival)> {
@@ -218,18 +231,15 @@ impl Situation {
 
     fn state(self, number: usize) -> EndpointState {
         let long_ago = before(World::start(), 60 * SECOND);
-        let busy = |run_id| Busy {
-            run_id,
+        let busy = Busy {
+            runs: self.others + self.attempt,
+            cadences: self.others.min(1) + if self.cause.is_cadence() { self.attempt } else { 0 },
             since: long_ago,
-            cadence: false,
         };
         let slowed = |until| Slowed { since: long_ago, until };
         EndpointState {
-            busy: match self.busy {
-                BusyWith::Nothing => None,
-                BusyWith::Itself => Some(busy(RunId(id(2, number)))),
-                BusyWith::Another => Some(busy(RunId(id(5, number)))),
-            },
+            busy: Some(busy).filter(|busy| busy.runs > 0),
+            room: self.overlap.room(),
             slowed: match self.slowed {
                 SlowedUntil::Never => None,
                 SlowedUntil::Past => Some(slowed(World::start())),
@@ -301,6 +311,7 @@ pub fn endpoint(number: usize) -> Endpoint {
         cooldown: None,
         timeout: Duration::from_millis(1_500),
         retry: RetryPolicy::default(),
+        overlap: Overlap::default(),
         max_response_bytes: 4_096,
         status: EndpointStatus::Active,
         pause: None,
@@ -312,7 +323,13 @@ pub fn endpoint(number: usize) -> Endpoint {
 
 /// Writes the endpoint and the rows of a situation; `number` makes its ids.
 pub async fn add(tx: &mut dyn Tx, situation: Situation, number: usize) {
-    let mut schedule = Schedule::new(endpoint(number), None, situation.state(number));
+    let mut endpoint = endpoint(number);
+    endpoint.overlap = situation.overlap;
+    if situation.overlap != Overlap::Skip {
+        // With times that have passed by.
+        endpoint.baseline = Baseline::Interval(7 * SECOND);
+    }
+    let mut schedule = Schedule::new(endpoint, None, situation.state(number));
     schedule.hints = situation.hints(number);
     let mut extras = Vec::new();
     match situation.slot {

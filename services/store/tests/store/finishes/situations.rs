@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use baton_domain::{
     call::{CallError, CallErrorKind, CallOutcome},
-    endpoint::{Baseline, Busy, Endpoint, EndpointState, EndpointStatus, Pause},
+    endpoint::{Baseline, Busy, Endpoint, EndpointState, EndpointStatus, Overlap, Pause},
     fixtures::contract::World,
     hint::{Author, Hint, Instruction},
     ids::{EndpointId, HintId, RunId},
@@ -20,6 +20,7 @@ use crate::claims::situations::{SECOND, endpoint, id};
 #[derive(Debug, Clone, Copy)]
 pub struct Situation {
     baseline: Option<Duration>,
+    overlap: Overlap,
     cause: Cause,
     outcome: Outcome,
     hint: HintKind,
@@ -61,7 +62,14 @@ enum Change {
 /// Every combination.
 pub fn situations() -> Vec<Situation> {
     let mut all = Vec::new();
-    for baseline in [None, Some(SECOND), Some(60 * SECOND)] {
+    let allow = Overlap::Allow { max_concurrency: 3 };
+    for (baseline, overlap) in [
+        (None, Overlap::Skip),
+        (Some(SECOND), Overlap::Skip),
+        (Some(60 * SECOND), Overlap::Skip),
+        (Some(SECOND), Overlap::Queue),
+        (Some(SECOND), allow),
+    ] {
         for cause in [Cause::Interval, Cause::HintOneShot, Cause::Manual, Cause::PlanStep] {
             for outcome in [Outcome::Ok, Outcome::Rejected, Outcome::Retryable, Outcome::LastAttempt] {
                 for hint in [HintKind::None, HintKind::Interval, HintKind::Expired, HintKind::OneShot] {
@@ -75,6 +83,7 @@ pub fn situations() -> Vec<Situation> {
                     ] {
                         all.push(Situation {
                             baseline,
+                            overlap,
                             cause,
                             outcome,
                             hint,
@@ -97,6 +106,7 @@ impl Situation {
     fn endpoint(self, number: usize) -> Endpoint {
         Endpoint {
             baseline: self.baseline.map_or(Baseline::Dormant, Baseline::Interval),
+            overlap: self.overlap,
             pause: (self.change == Change::Paused).then_some(Pause::UntilResumed),
             status: match self.change {
                 Change::Archived => EndpointStatus::Archived,
@@ -104,6 +114,11 @@ impl Situation {
             },
             ..endpoint(number)
         }
+    }
+
+    /// How many other cadence runs are in flight.
+    fn others(self) -> u32 {
+        self.overlap.room() - 1
     }
 
     fn row(self, number: usize) -> LiveRun {
@@ -138,10 +153,11 @@ impl Situation {
             failures: u32::try_from(number % 3).expect("it is small"),
             last_planned_at: Some(started()),
             busy: Some(Busy {
-                run_id: RunId(id(2, number)),
+                runs: 1 + self.others(),
+                cadences: u32::from(self.cause.is_cadence()) + self.others(),
                 since: started(),
-                cadence: self.cause.is_cadence(),
             }),
+            room: self.overlap.room(),
             ..EndpointState::new(before(started(), 60 * SECOND))
         }
     }

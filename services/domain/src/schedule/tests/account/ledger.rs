@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::{
-    endpoint::{Baseline, Endpoint, Pause},
+    endpoint::{Baseline, Endpoint, Overlap, Pause},
     hint::{Author, Hint},
     run::Cause,
     schedule::Schedule,
@@ -57,7 +57,7 @@ impl Ledger {
 
     /// Takes over what an event changed. Ends and resumptions move the cursor, as does the end of a pause.
     pub fn follow(&mut self, world: &World, event: &Event, history_before: usize) {
-        let claimed = world.busy.as_ref().filter(|_| matches!(event, Event::Claim));
+        let claimed = world.in_flight.last().filter(|_| matches!(event, Event::Claim));
         let claimed = claimed
             .map(|row| &row.run)
             .filter(|run| run.started_at == Some(world.now));
@@ -82,7 +82,8 @@ impl Ledger {
         let resumed = matches!(event, Event::Resume) && self.is_paused(world.now);
         let in_force = |hint: &Hint| hint.is_pause() && hint.expires_at > world.now;
         let cleared = matches!(event, Event::Clear { kind: "pause" }) && self.hints.iter().any(in_force);
-        if ended_cadence || resumed || cleared || matches!(event, Event::Redefine { .. }) {
+        let beside = cadence.is_some() && matches!(world.schedule.endpoint.overlap, Overlap::Allow { .. });
+        if beside || ended_cadence || resumed || cleared || matches!(event, Event::Redefine { .. }) {
             self.cursor = world.now;
         }
         self.endpoint = world.schedule.endpoint.clone();
@@ -90,7 +91,7 @@ impl Ledger {
         self.failures = world.schedule.state.failures;
         self.seen = world.now;
         // Behind a cadence time that waits or runs only times after a change count.
-        let rows = world.schedule.plan_row.iter().chain(&world.busy);
+        let rows = world.schedule.plan_row.iter().chain(&world.in_flight);
         let mut known = rows.filter(|row| row.run.cause.is_cadence());
         if changed && known.any(|row| self.times.contains(&row.run.planned_at)) {
             self.cursor = self.cursor.max(world.now);

@@ -1,0 +1,104 @@
+//! `execute` and `reschedule`: the real engine and store with a dispatcher that does nothing, on PostgreSQL.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use baton_domain::time::{Clock as _, before};
+use baton_runtime::clock::SystemClock;
+
+use crate::{
+    drain::drain,
+    figure::Figure,
+    population::{Open, Owned, Population, open, submit},
+    reference::per_second,
+    server::Database,
+    stage::Stage,
+};
+
+const USERS: usize = 100;
+const ENDPOINTS: usize = 10_000;
+const RUNS: usize = 200_000;
+const NO_TIME: Duration = Duration::ZERO;
+/// Of the endpoints of `reschedule`; none comes due twice.
+const INTERVAL: Duration = Duration::from_secs(24 * 3_600);
+
+/// Runs submitted and due, over ten thousand endpoints.
+pub async fn execute(stage: &Stage) -> Result<Vec<Figure>> {
+    let database = stage.database("execute").await?;
+    let open = open(&database.url).await?;
+    let now = SystemClock.now();
+    let endpoints = Population::dormant(USERS, ENDPOINTS)
+        .copy(&database, &open.opened, now, NO_TIME)
+        .await?;
+    let runs = stage.asked.runs_or(RUNS);
+    let sample = async || execute_once(&database, &open, &endpoints, runs).await;
+    let figure = stage.beside_one("execute", "runs/s", &database, sample).await?;
+    drop(open);
+    database.drop_database().await?;
+    Ok(vec![figure])
+}
+
+/// Submits that many runs and has them run. Runs a second.
+async fn execute_once(database: &Database, open: &Open, endpoints: &[Owned], runs: usize) -> Result<f64> {
+    let before = finished(database).await?;
+    submit(&open.opened, endpoints, runs, SystemClock.now(), NO_TIME).await?;
+    database.settle().await?;
+    let took = drain(&open.opened, runs).await?;
+    check(database, before, runs).await?;
+    Ok(per_second(runs, took))
+}
+
+/// As many endpoints as runs, each with a plan row that is due.
+pub async fn reschedule(stage: &Stage) -> Result<Vec<Figure>> {
+    let bare = stage.database("reschedule_ref").await?;
+    let runs = stage.asked.runs_or(RUNS);
+    let sample = async || reschedule_once(stage, runs).await;
+    let figure = stage.beside_one("reschedule", "runs/s", &bare, sample).await?;
+    bare.drop_database().await?;
+    Ok(vec![figure])
+}
+
+async fn reschedule_once(stage: &Stage, runs: usize) -> Result<f64> {
+    let database = stage.database("reschedule").await?;
+    let open = open(&database.url).await?;
+    let due = before(SystemClock.now(), Duration::from_secs(1));
+    let population = Population {
+        interval: Some(INTERVAL),
+        ..Population::dormant(USERS, runs + USERS)
+    };
+    population.copy(&database, &open.opened, due, NO_TIME).await?;
+    database.settle().await?;
+    let took = drain(&open.opened, runs).await?;
+    check(&database, 0, runs).await?;
+    let planned = database
+        .count("SELECT count(*) FROM live_runs WHERE slot = 'plan' AND due_at > now()")
+        .await?;
+    ensure!(
+        usize::try_from(planned) == Ok(runs + USERS),
+        "{planned} next runs are planned"
+    );
+    drop(open);
+    database.drop_database().await?;
+    Ok(per_second(runs, took))
+}
+
+/// How many runs stand in the history as succeeded. Their ids are its key: each is there once.
+pub async fn finished(database: &Database) -> Result<i64> {
+    database
+        .count("SELECT count(*) FROM run_history WHERE status = 'succeeded'")
+        .await
+}
+
+/// Fails unless exactly that many were added.
+pub async fn check(database: &Database, before: i64, runs: usize) -> Result<()> {
+    let added = finished(database).await? - before;
+    ensure!(
+        usize::try_from(added) == Ok(runs),
+        "{added} of {runs} runs are in the history"
+    );
+    let left = database
+        .count("SELECT count(*) FROM live_runs WHERE slot <> 'plan'")
+        .await?;
+    ensure!(left == 0, "{left} runs are left in the queue");
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Claims of single rows within a claim's transaction, by the domain's own transition.
+//!
+//! For the few rows that the claim's statement leaves: their endpoint's next time is planned at once, which is the
+//! governor's to decide. The rows and their endpoints are locked already; called by `queue`.
+
+use baton_domain::{
+    ids::{Chance, EndpointId, RunId},
+    ports::StoreResult,
+    services::{Claim, ClaimedRun},
+    time::Timestamp,
+};
+
+use super::{
+    schedules::{Loaded, Writes, load},
+    session::Work,
+};
+
+/// A row that is due and locked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DueRow {
+    pub run: RunId,
+    pub endpoint: EndpointId,
+}
+
+/// Hands the rows over at `now` and writes what that changes.
+pub(crate) async fn claim_apart(
+    work: &Work<'_>,
+    claim: &Claim,
+    due: &[DueRow],
+    now: Timestamp,
+    chance: &dyn Chance,
+) -> StoreResult<Vec<ClaimedRun>> {
+    let endpoints = due.iter().map(|row| row.endpoint).collect();
+    let runs = due.iter().map(|row| row.run).collect();
+    let Loaded {
+        mut schedules,
+        mut rows,
+        ..
+    } = load(work, endpoints, runs, Some(now)).await?;
+    let holder = claim.holder(now);
+    let mut writes = Writes::default();
+    let mut claimed = Vec::with_capacity(due.len());
+    for DueRow { run, endpoint } in due {
+        // At most one row an endpoint is due.
+        let (Some(row), Some(mut schedule)) = (rows.remove(run), schedules.remove(endpoint)) else {
+            continue;
+        };
+        let row = schedule.claim(row, &holder, now, chance);
+        claimed.push(ClaimedRun::of(&row, &schedule));
+        writes.add_live(&row);
+        writes.add_schedule(&schedule);
+    }
+    work.all(writes.into_steps()).await?;
+    Ok(claimed)
+}

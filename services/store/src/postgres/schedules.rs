@@ -1,0 +1,233 @@
+//! Schedules on the hot path: loaded and locked by sets of rows, and written back by sets of rows.
+//!
+//! What happens to them in between is the domain's. Used by the ends of runs and by claims that plan at once.
+
+use std::collections::BTreeMap;
+
+use baton_domain::{
+    ids::{EndpointId, RunId},
+    ports::{StoreResult, Topic},
+    run::{LiveRun, Run},
+    schedule::Schedule,
+    services::Ends,
+    time::Timestamp,
+};
+use tokio_postgres::{Row, types::Type};
+use uuid::Uuid;
+
+use super::{
+    columns::{Param, Read, Written, change_of, insert_of, list_of, param, select_of, update_of},
+    session::{Step, Work, clock, notify},
+};
+use crate::{
+    entity::{endpoint_state, hint, job_endpoint, live_run},
+    error::postgres_error,
+    mapping::{
+        endpoints::{endpoint_of, hint_of, hint_row, state_of, state_row},
+        jobs::status_of,
+        records::change_row,
+        runs::{attempt_row, history_row, live_of, live_row},
+    },
+    tx::unexpected,
+};
+
+/// The states of the endpoints $1, locked in id order as everybody does.
+const LOCK: &str = "WHERE endpoint_id = ANY($1) ORDER BY endpoint_id FOR UPDATE";
+
+/// The endpoints $1, each with the status of its job.
+fn select_endpoints() -> String {
+    let columns = list_of::<job_endpoint::Model>("e");
+    format!(
+        "SELECT {columns}, j.status AS job_status
+           FROM job_endpoints e
+           LEFT JOIN jobs j ON j.id = e.job_id
+          WHERE e.id = ANY($1)"
+    )
+}
+
+/// The hints of the endpoints $1, oldest first.
+const HINTS: &str = "WHERE endpoint_id = ANY($1) ORDER BY id";
+
+/// The plan rows of the endpoints $1.
+const PLAN_ROWS: &str = "WHERE endpoint_id = ANY($1) AND slot = 'plan'";
+
+/// The live rows $1, locked in id order: leases are renewed without a lock on the endpoint.
+const ROWS: &str = "WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+
+const DELETE_HINTS: &str = "DELETE FROM hints WHERE endpoint_id = ANY($1)";
+const DELETE_PLAN_ROWS: &str = "DELETE FROM live_runs WHERE endpoint_id = ANY($1) AND slot = 'plan'";
+const DELETE_ROWS: &str = "DELETE FROM live_runs WHERE id = ANY($1)";
+
+/// Schedules and queue rows as they stand, locked until the end of the transaction.
+pub(crate) struct Loaded {
+    /// The time of the transaction.
+    pub now: Timestamp,
+    pub schedules: BTreeMap<EndpointId, Schedule>,
+    pub rows: BTreeMap<RunId, LiveRun>,
+}
+
+/// Locks and loads in one round trip. Every statement after the lock sees what the last holder committed.
+///
+/// `runs` are the rows of interest; `now` as in [`Hot::now`](super::session::Hot::now).
+pub(crate) async fn load(
+    work: &Work<'_>,
+    endpoints: Vec<EndpointId>,
+    runs: Vec<RunId>,
+    now: Option<Timestamp>,
+) -> StoreResult<Loaded> {
+    let endpoints: Vec<Uuid> = endpoints.into_iter().map(|id| id.0).collect();
+    let runs: Vec<Uuid> = runs.into_iter().map(|id| id.0).collect();
+    let of_endpoints = |sql: String| Step::new(sql, vec![ids(endpoints.clone())]);
+    let steps = vec![
+        of_endpoints(select_of::<endpoint_state::Model>(LOCK)),
+        Step::new(select_of::<live_run::Model>(ROWS), vec![ids(runs)]),
+        clock(now),
+        of_endpoints(select_endpoints()),
+        of_endpoints(select_of::<hint::Model>(HINTS)),
+        of_endpoints(select_of::<live_run::Model>(PLAN_ROWS)),
+    ];
+    let found: [Vec<Row>; 6] = work
+        .all(steps)
+        .await?
+        .try_into()
+        .map_err(|_| unexpected("as many answers as statements"))?;
+    let [states, rows, clock, endpoints, hints, plan_rows] = found;
+    let clock = clock
+        .first()
+        .ok_or_else(|| unexpected("the database did not tell the time"))?;
+    let mut schedules = schedules_of(&endpoints, &states)?;
+    for hint in each::<hint::Model>(&hints)? {
+        if let Some(schedule) = schedules.get_mut(&EndpointId(hint.endpoint_id)) {
+            schedule.hints.push(hint_of(hint)?);
+        }
+    }
+    for row in each::<live_run::Model>(&plan_rows)? {
+        if let Some(schedule) = schedules.get_mut(&EndpointId(row.endpoint_id)) {
+            schedule.plan_row = Some(live_of(row)?);
+        }
+    }
+    let rows = each::<live_run::Model>(&rows)?.into_iter().map(live_of);
+    Ok(Loaded {
+        now: clock.try_get("now").map_err(|error| postgres_error(&error))?,
+        schedules,
+        rows: rows
+            .map(|row| row.map(|row| (row.run.id, row)))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// Endpoints whose state was locked; one that was deleted while the lock was waited for is in neither.
+fn schedules_of(endpoints: &[Row], states: &[Row]) -> StoreResult<BTreeMap<EndpointId, Schedule>> {
+    let mut states: BTreeMap<Uuid, endpoint_state::Model> = each::<endpoint_state::Model>(states)?
+        .into_iter()
+        .map(|state| (state.endpoint_id, state))
+        .collect();
+    let mut schedules = BTreeMap::new();
+    for row in endpoints {
+        let job_status: Option<String> = row.try_get("job_status").map_err(|error| postgres_error(&error))?;
+        let endpoint = endpoint_of(job_endpoint::Model::read(row).map_err(|error| postgres_error(&error))?)?;
+        let Some(state) = states.remove(&endpoint.id.0) else {
+            continue;
+        };
+        let job_status = job_status.map(|status| status_of(&status)).transpose()?;
+        schedules.insert(endpoint.id, Schedule::new(endpoint, job_status, state_of(state)?));
+    }
+    Ok(schedules)
+}
+
+fn each<T: Read>(rows: &[Row]) -> StoreResult<Vec<T>> {
+    let read: Result<_, _> = rows.iter().map(T::read).collect();
+    read.map_err(|error| postgres_error(&error))
+}
+
+fn ids(ids: Vec<Uuid>) -> Param {
+    param(ids, Type::UUID_ARRAY)
+}
+
+/// What a batch writes, by table.
+#[derive(Default)]
+pub(crate) struct Writes {
+    states: Vec<endpoint_state::Model>,
+    rehinted: Vec<Uuid>,
+    hints: Vec<hint::Model>,
+    replanned: Vec<Uuid>,
+    plan_rows: Vec<live_run::Model>,
+    live: Vec<live_run::Model>,
+    over: Vec<Uuid>,
+    history: Vec<crate::entity::run_history::Model>,
+    attempts: Vec<crate::entity::run_attempt::Model>,
+    changes: Vec<crate::entity::schedule_change::Model>,
+}
+
+impl Writes {
+    pub(crate) fn add_ends(&mut self, ends: Ends) {
+        self.attempts.extend(ends.kept_attempts().map(attempt_row));
+        self.live.extend(ends.again.iter().map(live_row));
+        self.over.extend(ends.over.iter().map(|over| over.run.id.0));
+        let over = ends.over.into_iter().map(|over| over.run);
+        self.history.extend(over.map(|run: Run| history_row(&run)));
+    }
+
+    /// A row that goes on in the queue.
+    pub(crate) fn add_live(&mut self, row: &LiveRun) {
+        self.live.push(live_row(row));
+    }
+
+    /// What is dirty, but for the endpoint's own row: that is not the hot path's to write.
+    pub(crate) fn add_schedule(&mut self, schedule: &Schedule) {
+        let id = schedule.endpoint.id;
+        if schedule.dirty.state {
+            self.states.push(state_row(id, &schedule.state));
+        }
+        if schedule.dirty.hints {
+            self.rehinted.push(id.0);
+            self.hints.extend(schedule.hints.iter().map(hint_row));
+        }
+        if schedule.dirty.plan_row {
+            self.replanned.push(id.0);
+            self.plan_rows.extend(schedule.plan_row.iter().map(live_row));
+        }
+        self.history.extend(schedule.ended.iter().map(history_row));
+        self.changes.extend(schedule.changes.iter().map(change_row));
+    }
+
+    /// Removals before what takes their place; nothing when nothing is to be written. A plan row that was claimed is
+    /// `taken` before plan rows are removed.
+    pub(crate) fn into_steps(self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        write(
+            &mut steps,
+            update_of::<endpoint_state::Model>("endpoint_id"),
+            self.states,
+        );
+        remove(&mut steps, DELETE_HINTS, self.rehinted);
+        add(&mut steps, self.hints);
+        write(&mut steps, change_of::<live_run::Model>("id"), self.live);
+        remove(&mut steps, DELETE_PLAN_ROWS, self.replanned);
+        remove(&mut steps, DELETE_ROWS, self.over);
+        add(&mut steps, self.plan_rows);
+        add(&mut steps, self.history);
+        add(&mut steps, self.attempts);
+        add(&mut steps, self.changes);
+        if !steps.is_empty() {
+            steps.push(notify(Topic::Queue));
+        }
+        steps
+    }
+}
+
+fn add<T: Written>(steps: &mut Vec<Step>, rows: Vec<T>) {
+    write(steps, insert_of::<T>(), rows);
+}
+
+fn write<T: Written>(steps: &mut Vec<Step>, sql: String, rows: Vec<T>) {
+    if !rows.is_empty() {
+        steps.push(Step::new(sql, T::arrays(rows)));
+    }
+}
+
+fn remove(steps: &mut Vec<Step>, sql: &str, rows: Vec<Uuid>) {
+    if !rows.is_empty() {
+        steps.push(Step::new(sql, vec![ids(rows)]));
+    }
+}
