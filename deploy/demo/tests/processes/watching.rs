@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use baton_proto::{
-    client::Transport,
+    client::{Connect, Transport},
     v1::{self, RunStatus, runs_service_client::RunsServiceClient, watch_runs_response::Event},
 };
 use tempfile::TempDir;
@@ -65,9 +65,8 @@ async fn a_watch_goes_on_at_another_scheduler_without_gap_or_repeat() {
     let stage = Stage::on(directory, &database.url, &arguments).await;
     let doomed_address = free_address().to_string();
     let doomed = start_scheduler(stage.directory.path(), &database.url, &doomed_address, &arguments).await;
-    let mut doomed_runs = RunsServiceClient::connect(format!("http://{doomed_address}"))
-        .await
-        .expect("the scheduler to be killed");
+    let doomed_runs = Connect::to(format!("http://{doomed_address}")).attempts(1).lazily();
+    let mut doomed_runs = doomed_runs.expect("the scheduler to be killed").runs();
 
     let mut told = Told::default();
     let mut watch = told.open(&mut doomed_runs).await;

@@ -100,7 +100,10 @@ fn the_planner_and_the_probes_reach_the_schedulers_and_nobody_does_without_a_tok
     }
     let planner = &compose.services["planner"];
     assert_eq!(planner.flag("--scheduler"), Some("http://scheduler-1:50051"));
-    assert_eq!(planner.environment["BATON_TOKEN"], None, "the token is passed through, never written here");
+    assert_eq!(
+        planner.environment["BATON_TOKEN"], None,
+        "the token is passed through, never written here"
+    );
 }
 
 #[test]
