@@ -8,7 +8,10 @@ use reqwest::{Client, redirect, retry};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
-use crate::{exchange, failure, policy::EgressPolicy, request, resolver, resolver::GuardedResolver, trace};
+use crate::{
+    exchange, failure, policy::EgressPolicy, request, request::InvalidRequest, resolver, resolver::GuardedResolver,
+    signing::Signer, trace,
+};
 
 /// Idle connections are closed after this: servers commonly keep them for 60 s, and closing first avoids sending into
 /// their closing.
@@ -35,6 +38,7 @@ pub enum Error {
 pub struct HttpDispatcher {
     client: Client,
     policy: Arc<EgressPolicy>,
+    signer: Option<Signer>,
 }
 
 impl HttpDispatcher {
@@ -64,13 +68,30 @@ impl HttpDispatcher {
             .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
             .build()
             .map_err(Error::Client)?;
-        Ok(Self { client, policy })
+        Ok(Self {
+            client,
+            policy,
+            signer: None,
+        })
+    }
+
+    /// Signs every call from now on: one that cannot be signed is not made.
+    #[must_use]
+    pub fn with_signer(self, signer: Signer) -> Self {
+        Self {
+            signer: Some(signer),
+            ..self
+        }
     }
 
     async fn attempt(&self, call: &HttpCall, outcome: &mut CallOutcome) -> Result<(), CallError> {
         let mut request = request::build(call)?;
         if let Some(host) = request.url().host() {
             resolver::check_literal(&self.policy, &host)?;
+        }
+        if let Some(signer) = &self.signer {
+            let signed = signer.sign(call.run_id, &mut request);
+            signed.map_err(|_| InvalidRequest::Header("webhook-signature".to_owned()))?;
         }
         trace::link(&Span::current(), &mut request);
         exchange::exchange(&self.client, request, call.max_response_bytes, outcome).await

@@ -8,9 +8,10 @@
 //! 1. [`policy`]: which addresses may be called. Pure.
 //! 2. `resolver`: name resolution that keeps only those.
 //! 3. `request`: from the stored request to the one that is sent. Pure.
-//! 4. `exchange`: sending it and reading the capped response.
-//! 5. `failure`, `retry_after`, `trace`: what is made of errors, of `Retry-After`, and of the current span.
-//! 6. [`dispatcher`]: the port, and the deadline over all of it.
+//! 4. [`signing`]: how receivers tell that it is ours. Pure.
+//! 5. `exchange`: sending it and reading the capped response.
+//! 6. `failure`, `retry_after`, `trace`: what is made of errors, of `Retry-After`, and of the current span.
+//! 7. [`dispatcher`]: the port, and the deadline over all of it.
 
 pub mod dispatcher;
 mod exchange;
@@ -19,9 +20,11 @@ pub mod policy;
 mod request;
 mod resolver;
 mod retry_after;
+pub mod signing;
 mod trace;
 
 pub use self::{
     dispatcher::{Error, HttpDispatcher},
     policy::EgressPolicy,
+    signing::Signer,
 };

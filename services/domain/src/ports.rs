@@ -206,11 +206,16 @@ pub trait QueueRepo {
     /// Up to `limit` rows that are due and whose endpoint is free, at most one an endpoint, a due cadence row before the
     /// endpoint's other rows. Every lane has the same share: first the earliest of each, then the second of each, and so
     /// on; what one lane leaves goes to the others. Rows that another transaction has locked are left out.
-    async fn due_runs(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>>;
+    ///
+    /// With `per_host`, calls to one host in flight and rows returned for it are at most so many together, whoever else
+    /// asks at the same time: until the end of this transaction others wait. Where there is no more room, rows of other
+    /// hosts take their place.
+    async fn due_runs(&mut self, limit: usize, per_host: Option<u32>) -> StoreResult<Vec<LiveRun>>;
     /// Up to `limit` running rows whose lease has run out.
     async fn expired_leases(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>>;
-    /// When the next waiting row of a free endpoint, or the next lease, comes due.
-    async fn next_due(&mut self) -> StoreResult<Option<Timestamp>>;
+    /// When the next waiting row of a free endpoint, or the next lease, comes due. With `per_host`, rows of hosts to which
+    /// so many calls are in flight do not count: the end of one of those says more.
+    async fn next_due(&mut self, per_host: Option<u32>) -> StoreResult<Option<Timestamp>>;
     /// These rows, whatever their status; missing ones are left out. Endpoints are locked by the caller.
     async fn live_runs(&mut self, ids: &[RunId]) -> StoreResult<Vec<LiveRun>>;
     /// The waiting rows of these endpoints but their plan rows: manual runs, steps, and whatever waits for a retry.

@@ -4,6 +4,7 @@
 //! source, cause and plan. Every change goes through this aggregate: a store locks and loads it, one of the transitions
 //! in the submodules changes it, and the store writes what changed in the same transaction. Pure: no clock, no store.
 
+mod cooldown;
 mod due;
 mod edit;
 mod hints;
@@ -13,6 +14,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
+pub use cooldown::Cooling;
 pub use hints::{HintDraft, HintVerdict, pause_cap};
 pub use record::{BaselineTerms, HintTerms, PauseTerms, ScheduleChange, Terms, Trigger};
 pub use runs::{Ended, FinishedRun, Holder, Settled};

@@ -6,6 +6,7 @@
 mod asks;
 mod changes;
 mod contexts;
+mod cooling;
 mod endpoints;
 mod gathering;
 mod hints;

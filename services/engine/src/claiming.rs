@@ -69,6 +69,7 @@ impl Engine {
             owner: self.config.owner.clone(),
             lease: self.config.lease,
             limit,
+            host_concurrency: self.config.host_concurrency,
         };
         let claims = match self.queue.claim_due(&claim).await {
             Ok(claims) => claims,
@@ -86,7 +87,9 @@ impl Engine {
         for claimed in runs {
             self.launch(claimed, ended).await;
         }
-        if taken == limit && recovered.elapsed() < self.config.lease / 3 {
+        // A claim takes one run of an endpoint, and a host's share: there may be more at once.
+        let more = taken == limit || (taken > 0 && overdue);
+        if more && recovered.elapsed() < self.config.lease / 3 {
             return Then::AtOnce;
         }
         if overdue || recovered.elapsed() >= self.config.lease / 3 {

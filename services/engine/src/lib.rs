@@ -38,6 +38,8 @@ pub struct EngineConfig {
     pub report_batch: usize,
     /// How often to look when nothing wakes the engine.
     pub poll: Duration,
+    /// Calls to one host in flight at once, of all engines together; `None` is any number.
+    pub host_concurrency: Option<u32>,
 }
 
 impl EngineConfig {
@@ -50,6 +52,7 @@ impl EngineConfig {
             claim_batch: 100,
             report_batch: 500,
             poll: limits::POLL_BESIDE_LISTEN,
+            host_concurrency: None,
         }
     }
 }

@@ -4,11 +4,12 @@ use std::{io::Write as _, net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use baton_api::Server;
-use baton_dispatch::{EgressPolicy, HttpDispatcher};
+use baton_dispatch::{EgressPolicy, HttpDispatcher, Signer};
 use baton_domain::{
     ids::Chance,
     ports::Topic,
     services::{Queue, Services},
+    time::Clock,
 };
 use baton_engine::{Engine, EngineConfig};
 use baton_runtime::{
@@ -26,6 +27,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::with_signals()?;
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
     let clock = Arc::new(ShiftedClock(settings.clock_offset));
+    let dispatcher = dispatcher(&settings, clock.clone())?;
     let mut options = Options::new(clock, Arc::clone(&chance));
     options.listen = !settings.no_listen;
     let opened = baton_store::open(&settings.database_url, &options).await;
@@ -46,7 +48,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         keep: settings.retention,
     };
     let server = Server::new(services, settings.access.to_options())?.layer(GrpcServerTrace);
-    let engine = engine(&settings, queue, chance.as_ref())?;
+    let engine = engine(&settings, queue, dispatcher, chance.as_ref());
 
     if let Some(notifications) = notifications {
         let stop = lifecycle.soft_stop();
@@ -70,17 +72,28 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     lifecycle.run_until_stopped(settings.grace).await
 }
 
-fn engine(settings: &Settings, queue: Arc<dyn Queue>, chance: &dyn Chance) -> anyhow::Result<Engine> {
+/// What makes the calls. Keys that cannot be read keep the scheduler from starting: nothing goes out unsigned by mistake.
+fn dispatcher(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<HttpDispatcher> {
     let dispatcher = HttpDispatcher::new(EgressPolicy {
         allow: settings.egress_allow.clone(),
     })?;
+    let Some(path) = &settings.signing_key_file else {
+        return Ok(dispatcher);
+    };
+    let unusable = || format!("--signing-key-file {}", path.display());
+    let keys = std::fs::read_to_string(path).with_context(unusable)?;
+    Ok(dispatcher.with_signer(Signer::parse(&keys, clock).with_context(unusable)?))
+}
+
+fn engine(settings: &Settings, queue: Arc<dyn Queue>, dispatcher: HttpDispatcher, chance: &dyn Chance) -> Engine {
     let config = EngineConfig {
         lease: settings.lease,
         concurrency: settings.concurrency,
         poll: settings.poll,
+        host_concurrency: settings.host_concurrency,
         ..EngineConfig::named(format!("scheduler-{:016x}", chance.bits() >> 64))
     };
-    Ok(Engine::new(queue, Arc::new(dispatcher), config))
+    Engine::new(queue, Arc::new(dispatcher), config)
 }
 
 /// The one line on standard output, for whoever started the process. The port is bound, so connecting works from here.

@@ -3,7 +3,7 @@
 mod access;
 mod planners;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use baton_domain::limits::{self, PlanLimits};
 use baton_runtime::{
@@ -42,9 +42,20 @@ pub struct ServeArgs {
     #[arg(long, env = "BATON_EGRESS_ALLOW", value_delimiter = ',', value_name = "CIDR")]
     egress_allow: Vec<String>,
 
+    /// Sign calls in the Standard Webhooks form with the keys of this file: one a line, whsec_ and Base64 of 24 to 64 bytes,
+    /// the newest first. Every key signs, so that receivers can change keys in their own time; the file is read at start.
+    /// Without it calls are not signed.
+    #[arg(long, env = "BATON_SIGNING_KEY_FILE", value_name = "PATH")]
+    signing_key_file: Option<PathBuf>,
+
     /// Calls in the air at once.
     #[arg(long, env = "BATON_CONCURRENCY", default_value = "256", value_name = "COUNT")]
     concurrency: String,
+
+    /// Calls to one host in flight at once, of all schedulers of the database together, which must all be given the same.
+    /// A host is the name or address in an endpoint's URL, whatever the port. Without it: any number.
+    #[arg(long, env = "BATON_HOST_CONCURRENCY", value_name = "COUNT")]
+    host_concurrency: Option<String>,
 
     /// How long a run stays with a scheduler that gives no sign of life: 2 s to 5 min.
     #[arg(long, env = "BATON_LEASE", default_value = "15s", value_name = "DURATION")]
@@ -88,7 +99,11 @@ pub struct Settings {
     pub access: AccessSettings,
     pub database_url: String,
     pub egress_allow: Vec<IpNet>,
+    /// `None` leaves calls unsigned.
+    pub signing_key_file: Option<PathBuf>,
     pub concurrency: usize,
+    /// `None` is any number.
+    pub host_concurrency: Option<u32>,
     pub lease: Duration,
     pub poll: Duration,
     /// Nobody tells of other schedulers' commits: PostgreSQL is only polled.
@@ -113,6 +128,8 @@ impl Settings {
             .map(|network| errors.check("--egress-allow", parse_network(network)))
             .collect();
         let concurrency = errors.check("--concurrency", concurrency(&args.concurrency));
+        let host_concurrency = args.host_concurrency.as_deref().map(host_concurrency);
+        let host_concurrency = host_concurrency.map(|count| errors.check("--host-concurrency", count));
         let lease = errors.check("--lease", within(&args.lease, limits::LEASE_MIN, limits::LEASE_MAX));
         let poll = errors.check("--poll", poll(args.poll.as_deref(), args.no_listen));
         let retention = errors.check(
@@ -135,7 +152,9 @@ impl Settings {
             access: access.expect(judged),
             database_url: database_url.expect(judged),
             egress_allow: allowed.into_iter().flatten().collect(),
+            signing_key_file: args.signing_key_file.clone(),
             concurrency: concurrency.expect(judged),
+            host_concurrency: host_concurrency.flatten(),
             lease: lease.expect(judged),
             poll: poll.expect(judged),
             no_listen: args.no_listen,
@@ -172,6 +191,13 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
 }
 
 fn concurrency(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=100_000) => Ok(count),
+        Ok(_) | Err(_) => Err(format!("`{text}` is not a count from 1 to 100000")),
+    }
+}
+
+fn host_concurrency(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(count @ 1..=100_000) => Ok(count),
         Ok(_) | Err(_) => Err(format!("`{text}` is not a count from 1 to 100000")),
@@ -218,6 +244,7 @@ mod tests {
             "--database-url=mysql://secret@host/db",
             "--egress-allow=10.0.0.0/8,everywhere",
             "--concurrency=0",
+            "--host-concurrency=none",
             "--lease=1s",
             "--poll=now",
             "--retention=1h",
@@ -238,6 +265,7 @@ mod tests {
             "--database-url",
             "--egress-allow",
             "--concurrency",
+            "--host-concurrency",
             "--lease",
             "--poll",
             "--retention",

@@ -166,6 +166,7 @@ impl World {
             owner: "engine".to_owned(),
             lease: Duration::from_secs(15),
             limit: 100,
+            host_concurrency: None,
         };
         let claimed = self.queue.claim_due(&claim).await.expect("claim succeeds").runs;
         let reports: Vec<FinishedRun> = claimed

@@ -3,3 +3,4 @@
 mod call;
 mod egress;
 mod receiver;
+mod signing;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     call::CallOutcome,
     endpoint::{Busy, EndpointStatus, Outcome, Overlap, RetryPolicy},
-    ids::{Chance, EndpointId, RunId},
+    ids::{Chance, EndpointId, HintId, RunId},
     job::JobStatus,
     limits,
     run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
@@ -98,15 +98,19 @@ impl Schedule {
         row.slot = Slot::Taken;
         self.plan_row = None;
         self.dirty.plan_row = true;
-        if let Some(used) = row.one_shot_id {
-            self.hints.retain(|hint| hint.id != used);
-            self.dirty.hints = true;
-            self.record_used_hint(used, now);
-        }
+        self.use_up(row.one_shot_id, now);
         if row.run.cause.is_cadence() {
             note_occurrence(&mut self.state, &row.run);
             self.state.cadence_owed = false;
         }
+    }
+
+    /// The one-shot has had its time.
+    pub(super) fn use_up(&mut self, one_shot: Option<HintId>, now: Timestamp) {
+        let Some(used) = one_shot else { return };
+        self.hints.retain(|hint| hint.id != used);
+        self.dirty.hints = true;
+        self.record_used_hint(used, now);
     }
 
     /// From its first claim until it is over the run has a place on this endpoint, waits for a retry included.

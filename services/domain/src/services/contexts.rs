@@ -14,7 +14,7 @@ use crate::{
     run::Run,
     sale::{FlashSale, SaleState, SignalChange},
     schedule::Schedule,
-    time::{Timestamp, after, before},
+    time::{Timestamp, before},
 };
 
 use super::{Services, endpoints::is_active, found, outcomes::wave_result};
@@ -183,16 +183,10 @@ async fn load_endpoints(
                 .cloned()
                 .collect(),
             runs_in_sale: starts.get(&schedule.endpoint.id).copied().unwrap_or_default(),
-            cooldown_ends_at: cooldown_end(&schedule).filter(|end| *end > now),
+            cooldown_ends_at: schedule.cooldown_end().filter(|end| *end > now),
             schedule,
         })
         .collect())
-}
-
-/// When a planner may cause the next start, as far as past starts decide.
-pub(super) fn cooldown_end(schedule: &Schedule) -> Option<Timestamp> {
-    let last = schedule.state.last_ai_start?;
-    Some(after(last, schedule.endpoint.cooldown?))
 }
 
 /// A plan with the runs that its steps have so far.

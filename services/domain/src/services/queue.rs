@@ -17,6 +17,7 @@ use crate::{
 };
 
 use super::{
+    cooling::HeldBack,
     outcomes::note_over,
     settlement::{Ends, settle},
 };
@@ -28,6 +29,8 @@ pub struct Claim {
     pub owner: String,
     pub lease: Duration,
     pub limit: usize,
+    /// How many calls to one host may be in flight at once, of all who claim; `None` is any number.
+    pub host_concurrency: Option<u32>,
 }
 
 impl Claim {
@@ -98,6 +101,26 @@ impl StoreQueue {
     pub fn new(store: Arc<dyn Store>, chance: Arc<dyn Chance>) -> Self {
         Self { store, chance }
     }
+
+    /// Has these due rows wait or end as the cooldown of their endpoints says, for a claim that could not itself. Those
+    /// that may start are left as they are.
+    pub async fn hold_back(&self, ids: &[RunId]) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        let now = tx.now();
+        let seen = tx.live_runs(ids).await?;
+        let mut schedules = lock(tx.as_mut(), seen.iter().map(|row| row.run.endpoint_id)).await?;
+        let mut held_back = HeldBack::default();
+        for row in tx.live_runs(ids).await? {
+            let schedule = schedules.get_mut(&row.run.endpoint_id);
+            if let Some(schedule) = schedule.filter(|schedule| may_start(&row, schedule, now)) {
+                held_back.take(row, schedule, now, self.chance.as_ref());
+            }
+        }
+        save(tx.as_mut(), schedules).await?;
+        held_back.write(tx.as_mut()).await?;
+        tx.wake(Topic::Queue);
+        Ok(tx.commit().await?)
+    }
 }
 
 #[async_trait]
@@ -105,13 +128,14 @@ impl Queue for StoreQueue {
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
         let mut tx = self.store.begin().await?;
         let now = tx.now();
-        let candidates = tx.due_runs(claim.limit).await?;
+        let candidates = tx.due_runs(claim.limit, claim.host_concurrency).await?;
         let mut schedules = lock(tx.as_mut(), candidates.iter().map(|row| row.run.endpoint_id)).await?;
         // Locks may have waited: look again at what the rows say now.
         let ids: Vec<RunId> = candidates.iter().map(|row| row.run.id).collect();
         let mut rows = tx.live_runs(&ids).await?;
         rows.sort_by_key(|row| (row.run.due_at, row.run.id));
         let holder = claim.holder(now);
+        let mut held_back = HeldBack::default();
         let mut claimed = Vec::new();
         let mut runs = Vec::new();
         for row in rows {
@@ -121,15 +145,21 @@ impl Queue for StoreQueue {
             if !may_start(&row, schedule, now) {
                 continue;
             }
+            let Some(row) = held_back.take(row, schedule, now, self.chance.as_ref()) else {
+                continue;
+            };
             let row = schedule.claim(row, &holder, now, self.chance.as_ref());
             runs.push(ClaimedRun::of(&row, schedule));
             claimed.push(row);
         }
         if !claimed.is_empty() {
             tx.update_live(&claimed).await?;
-            save(tx.as_mut(), schedules).await?;
         }
-        let next_due_in = tx.next_due().await?.map(|at| elapsed(now, at));
+        if !claimed.is_empty() || !held_back.is_empty() {
+            save(tx.as_mut(), schedules).await?;
+            held_back.write(tx.as_mut()).await?;
+        }
+        let next_due_in = tx.next_due(claim.host_concurrency).await?.map(|at| elapsed(now, at));
         tx.commit().await?;
         Ok(Claims { runs, next_due_in })
     }

@@ -16,8 +16,6 @@ use crate::{
     time::{Timestamp, after},
 };
 
-use super::contexts::cooldown_end;
-
 /// What is left of the bounds while a plan's wishes are judged one after the other.
 pub(super) struct Judge<'a> {
     pub limits: &'a PlanLimits,
@@ -64,7 +62,7 @@ impl Judge<'_> {
     fn cooldown_end(&self, schedule: &Schedule) -> Option<Timestamp> {
         let cooldown = schedule.endpoint.cooldown?;
         let granted = self.granted.get(&schedule.endpoint.id).map(|at| after(*at, cooldown));
-        cooldown_end(schedule).max(granted)
+        schedule.cooldown_end().max(granted)
     }
 
     /// The draft that a wish amounts to, or why there is none.

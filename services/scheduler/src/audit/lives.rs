@@ -184,6 +184,7 @@ impl Life {
             owner: "engine".to_owned(),
             lease: LEASE,
             limit: 100,
+            host_concurrency: None,
         };
         let claims = self.queue.claim_due(&claim).await.expect("claims");
         let now = self.clock.now();

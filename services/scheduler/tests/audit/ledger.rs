@@ -133,6 +133,7 @@ async fn claim(queue: &dyn Queue) -> ClaimedRun {
         owner: "engine".to_owned(),
         lease: secs(15),
         limit: 10,
+        host_concurrency: None,
     };
     let mut claimed = queue.claim_due(&claim).await.expect("claims").runs;
     assert_eq!(claimed.len(), 1);

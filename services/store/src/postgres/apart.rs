@@ -1,7 +1,7 @@
 //! Claims of single rows within a claim's transaction, by the domain's own transition.
 //!
-//! For the few rows that the claim's statement leaves: their endpoint's next time is planned at once, which is the
-//! governor's to decide. The rows and their endpoints are locked already; called by `queue`.
+//! For the few rows that the claim's statement leaves: their endpoint's next time is planned at once, or a cooldown may
+//! stand against them, which is the domain's to decide. The rows and their endpoints are locked already; called by `queue`.
 
 use baton_domain::{
     ids::{Chance, EndpointId, RunId},
@@ -22,14 +22,23 @@ pub(crate) struct DueRow {
     pub endpoint: EndpointId,
 }
 
-/// Hands the rows over at `now` and writes what that changes.
+/// What became of the rows.
+#[derive(Default)]
+pub(crate) struct Apart {
+    pub claimed: Vec<ClaimedRun>,
+    /// A cooldown stands against these; they are as they were. What it makes of them may concern plans, which are not the
+    /// hot path's.
+    pub cooling: Vec<RunId>,
+}
+
+/// Hands the rows over at `now`, as far as they may start, and writes what that changes.
 pub(crate) async fn claim_apart(
     work: &Work<'_>,
     claim: &Claim,
     due: &[DueRow],
     now: Timestamp,
     chance: &dyn Chance,
-) -> StoreResult<Vec<ClaimedRun>> {
+) -> StoreResult<Apart> {
     let endpoints = due.iter().map(|row| row.endpoint).collect();
     let runs = due.iter().map(|row| row.run).collect();
     let Loaded {
@@ -39,17 +48,21 @@ pub(crate) async fn claim_apart(
     } = load(work, endpoints, runs, Some(now)).await?;
     let holder = claim.holder(now);
     let mut writes = Writes::default();
-    let mut claimed = Vec::with_capacity(due.len());
+    let mut apart = Apart::default();
     for DueRow { run, endpoint } in due {
         // At most one row an endpoint is due.
         let (Some(row), Some(mut schedule)) = (rows.remove(run), schedules.remove(endpoint)) else {
             continue;
         };
+        if schedule.cooling(&row, now).is_some() {
+            apart.cooling.push(*run);
+            continue;
+        }
         let row = schedule.claim(row, &holder, now, chance);
-        claimed.push(ClaimedRun::of(&row, &schedule));
+        apart.claimed.push(ClaimedRun::of(&row, &schedule));
         writes.add_live(&row);
         writes.add_schedule(&schedule);
     }
     work.all(writes.into_steps()).await?;
-    Ok(claimed)
+    Ok(apart)
 }

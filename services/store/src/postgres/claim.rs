@@ -28,9 +28,54 @@ use crate::{
 ///
 /// `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
 /// statistics those look like the cheapest way to find a single row, and are the dearest.
-pub const LOCK_DUE: &str = "
+///
+/// With `per_host`, hosts to which $4 calls are in flight are passed over, and no host gets more rows than it has room
+/// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
+pub fn lock_due(per_host: bool) -> String {
+    let parts = if per_host {
+        [
+            HOSTS,
+            ", e.host",
+            "JOIN job_endpoints e ON e.id = r.endpoint_id",
+            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $4::bigint)",
+            ", c.host",
+            WITHIN_HOSTS,
+            "chosen",
+        ]
+    } else {
+        ["", "", "", "", "", "", "ranked"]
+    };
+    let names = [
+        "{hosts}", "{host}", "{join}", "{full}", "{hosted}", "{within}", "{from}",
+    ];
+    let fill = |sql: String, (name, part): (&str, &str)| sql.replace(name, part);
+    names.into_iter().zip(parts).fold(LOCK_DUE.to_owned(), fill)
+}
+
+/// How many calls are in flight to each host.
+const HOSTS: &str = "
+), hosts AS MATERIALIZED (
+    SELECT r.host, COUNT(*) AS calls
+      FROM live_runs r
+     WHERE r.status = 'running'
+     GROUP BY r.host";
+
+/// Of the rows of each host the best, as many as it has room for.
+const WITHIN_HOSTS: &str = "
+), chosen AS MATERIALIZED (
+    SELECT c.id, c.due_at, c.rank
+      FROM (SELECT c.id, c.due_at, c.rank, c.host,
+                   ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS place
+              FROM ranked c) c
+     WHERE c.place <= $4::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
+
+/// Waits for the claims of others that count calls by host, and has them wait until the end of the transaction. A
+/// statement of its own: what it waited for is in the next one's snapshot.
+pub const HOSTS_TURN: &str = "SELECT pg_advisory_xact_lock(hashtext('baton-host-concurrency'))";
+
+const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
-    SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now
+    SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now{hosts}
 ), lanes AS MATERIALIZED (
     SELECT every.lane
       FROM (SELECT number::smallint AS lane FROM GENERATE_SERIES(0, 63) AS number) every
@@ -46,16 +91,18 @@ WITH clock AS MATERIALIZED (
     SELECT COALESCE($3::bigint, (2 * $2::bigint + COUNT(*) - 1) / GREATEST(COUNT(*), 1)) AS rows
       FROM lanes
 ), ranked AS MATERIALIZED (
-    SELECT c.id, c.due_at, c.rank
+    SELECT c.id, c.due_at, c.rank{hosted}
       FROM lanes
      CROSS JOIN LATERAL (
-        SELECT r.id, r.due_at, ROW_NUMBER() OVER (ORDER BY r.due_at, r.id) AS rank
+        SELECT r.id, r.due_at, ROW_NUMBER() OVER (ORDER BY r.due_at, r.id) AS rank{host}
           FROM live_runs r
           JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
+          {join}
          WHERE r.lane = lanes.lane
            AND r.status = 'planned'
            AND r.due_at <= (SELECT now FROM clock)
            AND (r.fence > 0 OR s.busy_runs < s.room)
+           {full}
            AND NOT EXISTS (
                 SELECT 1
                   FROM live_runs b
@@ -69,13 +116,13 @@ WITH clock AS MATERIALIZED (
                              WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval') THEN 1
                              ELSE 2 END, r.due_at, r.id))
          ORDER BY r.due_at, r.id
-         LIMIT (SELECT rows FROM share)) c
+         LIMIT (SELECT rows FROM share)) c{within}
 )
 SELECT r.id,
        r.endpoint_id,
        (SELECT now FROM clock) AS now,
        (SELECT MAX(rank) FROM ranked) >= (SELECT rows FROM share) AS cut
-  FROM ranked c
+  FROM {from} c
   JOIN live_runs r ON r.id = c.id
   JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
  WHERE r.status <> 'running'
@@ -86,11 +133,13 @@ SELECT r.id,
 
 /// Hands the locked rows $2 to $3 at $1, with a lease of $4 microseconds. Returns the rows of `live_runs` as they are now,
 /// each with its endpoint's request, earliest due first. Rows whose claim takes more than this are left as they are: those
-/// of endpoints whose runs may overlap, as their next time is planned at once.
+/// of endpoints whose runs may overlap, as their next time is planned at once, and a planner's wishes on endpoints with a
+/// cooldown, which may stand against them.
 ///
-/// `{row}` stands for the columns of `live_runs r`. `claimed` and `moved` are the row's and the endpoint's half of the transition. `used_up` takes the one-shot along that
-/// a plan row consumes, and `recorded` appends that to the record. Where another row than the plan row is claimed, `held` keeps a due one-shot in the plan row due,
-/// and `withdrawn` takes a hinted time out that is now too close to the claimed one.
+/// `{row}` stands for the columns of `live_runs r`. `claimed` and `moved` are the row's and the endpoint's half of the
+/// transition. `used_up` takes the one-shot along that a plan row consumes, and `recorded` appends that to the record. Where
+/// another row than the plan row is claimed, `held` keeps a due one-shot in the plan row due, and `withdrawn` takes a hinted
+/// time out that is now too close to the claimed one.
 pub const CLAIM: &str = "
 WITH before AS MATERIALIZED (
     SELECT id,
@@ -121,6 +170,10 @@ WITH before AS MATERIALIZED (
      WHERE r.id = ANY($2::uuid[])
        AND e.id = r.endpoint_id
        AND e.overlap <> 'allow'
+       AND NOT (e.cooldown_us IS NOT NULL
+                AND r.source = 'ai-hint'
+                AND r.cause IN ('plan-step', 'hint-oneshot')
+                AND r.fence = 0)
  RETURNING {row}, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes, e.min_interval_us
 ), moved AS (
     UPDATE endpoint_state s
@@ -173,14 +226,27 @@ WITH before AS MATERIALIZED (
 SELECT * FROM claimed ORDER BY due_at, id";
 
 /// One row: how many microseconds until the earliest waiting row that nothing blocks comes due, or a lease ends, after $1
-/// or, when that is NULL, the database's clock. NULL when nothing will.
-pub const NEXT_DUE: &str = "
+/// or, when that is NULL, the database's clock. NULL when nothing will. With `per_host`, rows of hosts to which $2 calls are
+/// in flight do not count.
+pub fn next_due(per_host: bool) -> String {
+    let full = "AND (SELECT e.host FROM job_endpoints e WHERE e.id = r.endpoint_id) NOT IN (
+                    SELECT c.host
+                      FROM live_runs c
+                     WHERE c.status = 'running'
+                       AND c.host IS NOT NULL
+                     GROUP BY c.host
+                    HAVING COUNT(*) >= $2::bigint)";
+    NEXT_DUE.replace("{full}", if per_host { full } else { "" })
+}
+
+const NEXT_DUE: &str = "
 SELECT CAST(CEIL(EXTRACT(EPOCH FROM LEAST(
            (SELECT r.due_at
               FROM live_runs r
               JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
              WHERE r.status = 'planned'
                AND (r.fence > 0 OR s.busy_runs < s.room)
+               {full}
              ORDER BY r.due_at
              LIMIT 1),
            (SELECT lease_until

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     apart::{DueRow, claim_apart},
-    claim::{CLAIM, LOCK_DUE, NEXT_DUE, claimed_of},
+    claim::{CLAIM, HOSTS_TURN, claimed_of, lock_due, next_due},
     columns::{list_of, param},
     finish::{finish, is_about_rows},
     session::{Hot, Step, Work, micros_as_float},
@@ -65,32 +65,51 @@ impl PostgresQueue {
         let mut client = self.hot.connection().await?;
         let work = self.hot.begin(&mut client).await?;
         let asked = self.hot.now();
-        let Due { rows: due, now } = lock_due(&work, claim.limit, asked).await?;
-        let next_due = || Step::new(NEXT_DUE, vec![param(asked, Type::TIMESTAMPTZ)]);
+        let per_host = claim.host_concurrency.map(i64::from);
+        let Due { rows: due, now } = take_due(&work, claim.limit, per_host, asked).await?;
+        let what_next = || {
+            let mut params = vec![param(asked, Type::TIMESTAMPTZ)];
+            params.extend(per_host.map(|most| param(most, Type::INT8)));
+            Step::new(next_due(per_host.is_some()), params)
+        };
         let Some(now) = now else {
-            let next_due_in = next_due_in(&work.one(next_due()).await?)?;
+            let next_due_in = next_due_in(&work.one(what_next()).await?)?;
             return Ok(Claims {
                 runs: Vec::new(),
                 next_due_in,
             });
         };
         let found: [Vec<Row>; 2] = work
-            .all(vec![hand_over(claim, &due, now), next_due()])
+            .all(vec![hand_over(claim, &due, now), what_next()])
             .await?
             .try_into()
             .map_err(|_| unexpected("as many answers as statements"))?;
         let [claimed, mut next] = found;
         let mut runs: Vec<ClaimedRun> = claimed.iter().map(claimed_of).collect::<Result<_, _>>()?;
         let left = left_over(due, &runs);
+        let mut cooling = Vec::new();
         if !left.is_empty() {
-            runs.extend(claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?);
+            let apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
+            cooling = apart.cooling;
+            runs.extend(apart.claimed);
             runs.sort_by_key(|claimed| (claimed.run.due_at, claimed.run.id));
-            next = work.one(next_due()).await?;
+            next = work.one(what_next()).await?;
         }
         let next_due_in = next_due_in(&next)?;
         // Handed out only once it is committed: a run that starts is a run that nobody else may start.
         work.commit().await?;
+        if !cooling.is_empty() {
+            self.hold_back(&cooling).await;
+        }
         Ok(Claims { runs, next_due_in })
+    }
+
+    /// Has the general way say what becomes of wishes within a cooldown. What it fails to do is due still, and met by the
+    /// next claim; what was claimed beside them has been, and must be handed out.
+    async fn hold_back(&self, cooling: &[RunId]) {
+        if let Err(error) = self.general.hold_back(cooling).await {
+            tracing::warn!(%error, runs = cooling.len(), "runs within a cooldown could not be held back");
+        }
     }
 
     /// Answers each report. What fails for the sake of its rows is halved until the one at fault stands alone; a database
@@ -175,15 +194,19 @@ struct Due {
 }
 
 /// Few lanes may have what others could take: then once more, with room for all of it in any of them.
-async fn lock_due(work: &Work<'_>, limit: usize, now: Option<Timestamp>) -> StoreResult<Due> {
+async fn take_due(work: &Work<'_>, limit: usize, per_host: Option<i64>, now: Option<Timestamp>) -> StoreResult<Due> {
+    if per_host.is_some() {
+        work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
+    }
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let look = |now: Option<Timestamp>, share: Option<i64>| {
-        let params = vec![
+        let mut params = vec![
             param(now, Type::TIMESTAMPTZ),
             param(limit, Type::INT8),
             param(share, Type::INT8),
         ];
-        work.one(Step::new(LOCK_DUE, params))
+        params.extend(per_host.map(|most| param(most, Type::INT8)));
+        work.one(Step::new(lock_due(per_host.is_some()), params))
     };
     let mut rows = look(now, None).await?;
     let first = rows.first().map(|row| Ok((row.try_get("now")?, row.try_get("cut")?)));

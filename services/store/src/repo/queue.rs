@@ -2,6 +2,8 @@
 //!
 //! PostgreSQL claims through [`crate::postgres::claim`] instead; what both leave behind must be the same.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use baton_domain::{
     ids::{EndpointId, PlanId, RunId},
@@ -11,15 +13,17 @@ use baton_domain::{
 };
 use sea_orm::{
     ActiveValue::NotSet,
-    ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
-    Value,
+    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Value,
+    prelude::Uuid,
     sea_query::{Expr, ExprTrait as _},
 };
 
 use crate::{
-    entity::{live_run, run_attempt, run_history},
+    entity::{job_endpoint, live_run, run_attempt, run_history},
     error::store_error,
     mapping::runs::{attempt_of, attempt_row, history_row, live_of, live_row},
+    postgres::claim::HOSTS_TURN,
     repo::rows_of,
     tx::SqlTx,
 };
@@ -49,7 +53,7 @@ const DUE: &str = "
      WHERE r.lane = $3
        AND r.status = 'planned'
        AND r.due_at <= $1
-       AND (r.fence > 0 OR s.busy_runs < s.room)
+       AND (r.fence > 0 OR s.busy_runs < s.room){full}
        AND NOT EXISTS (
             SELECT 1
               FROM live_runs b
@@ -85,7 +89,7 @@ const NEXT_DUE: &str = "
               FROM live_runs r
               JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
              WHERE r.status = 'planned'
-               AND (r.fence > 0 OR s.busy_runs < s.room)
+               AND (r.fence > 0 OR s.busy_runs < s.room){full}
              ORDER BY r.due_at
              LIMIT 1) AS due_at,
            (SELECT lease_until
@@ -93,6 +97,30 @@ const NEXT_DUE: &str = "
              WHERE status = 'running'
              ORDER BY lease_until
              LIMIT 1) AS lease_until";
+
+/// Fewer calls than {most} are in flight to the host of row `r`.
+const NOT_FULL: &str = "
+       AND (SELECT e.host FROM job_endpoints e WHERE e.id = r.endpoint_id) NOT IN (
+            SELECT c.host
+              FROM live_runs c
+             WHERE c.status = 'running'
+               AND c.host IS NOT NULL
+             GROUP BY c.host
+            HAVING COUNT(*) >= {most})";
+
+/// How many calls are in flight to each host.
+const CALLS: &str = "
+    SELECT host, COUNT(*) AS calls
+      FROM live_runs
+     WHERE status = 'running'
+       AND host IS NOT NULL
+     GROUP BY host";
+
+#[derive(FromQueryResult)]
+struct Calls {
+    host: String,
+    calls: i64,
+}
 
 #[derive(FromQueryResult)]
 struct Lane {
@@ -112,13 +140,16 @@ impl QueueRepo for SqlTx {
         self.insert::<live_run::Entity>(rows).await
     }
 
-    async fn due_runs(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>> {
+    async fn due_runs(&mut self, limit: usize, per_host: Option<u32>) -> StoreResult<Vec<LiveRun>> {
+        if per_host.is_some() && self.is_postgres() {
+            self.db.execute_unprepared(HOSTS_TURN).await.map_err(store_error)?;
+        }
         let active: Vec<Lane> = self.rows(ACTIVE_LANES, vec![self.time().into()]).await?;
         let share = first_share(limit, active.len());
-        let (rows, cut) = self.due_in_lanes(&active, share).await?;
+        let (rows, cut) = self.due_in_lanes(&active, share, per_host).await?;
         // Few lanes had what others could take: once more, with room for all of it in any of them.
         let rows = if cut && rows.len() < limit {
-            self.due_in_lanes(&active, 2 * limit).await?.0
+            self.due_in_lanes(&active, 2 * limit, per_host).await?.0
         } else {
             rows
         };
@@ -126,12 +157,13 @@ impl QueueRepo for SqlTx {
     }
 
     async fn expired_leases(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>> {
-        let found = self.take_rows(EXPIRED, limit, None).await?;
+        let found = self.take_rows(EXPIRED, limit, Vec::new()).await?;
         found.into_iter().map(live_of).collect()
     }
 
-    async fn next_due(&mut self) -> StoreResult<Option<Timestamp>> {
-        let found: Vec<NextDue> = self.rows(NEXT_DUE, Vec::new()).await?;
+    async fn next_due(&mut self, per_host: Option<u32>) -> StoreResult<Option<Timestamp>> {
+        let (sql, most) = within_hosts(NEXT_DUE, 1, per_host);
+        let found: Vec<NextDue> = self.rows(&sql, most.into_iter().collect()).await?;
         Ok(found
             .into_iter()
             .flat_map(|next| [next.due_at, next.lease_until])
@@ -212,19 +244,59 @@ impl QueueRepo for SqlTx {
 
 impl SqlTx {
     /// Up to `share` due rows of each lane, the first of each before the second of any; and whether a lane has its share.
-    async fn due_in_lanes(&self, lanes: &[Lane], share: usize) -> StoreResult<(Vec<live_run::Model>, bool)> {
+    async fn due_in_lanes(
+        &self,
+        lanes: &[Lane],
+        share: usize,
+        per_host: Option<u32>,
+    ) -> StoreResult<(Vec<live_run::Model>, bool)> {
         let mut ranked: Vec<(usize, live_run::Model)> = Vec::new();
+        let (sql, most) = within_hosts(DUE, 4, per_host);
         for Lane { lane } in lanes {
-            let rows = self.take_rows(DUE, share, Some(*lane)).await?;
+            let more = [Value::from(*lane)].into_iter().chain(most.clone()).collect();
+            let rows = self.take_rows(&sql, share, more).await?;
             ranked.extend(rows.into_iter().enumerate());
         }
         let cut = ranked.iter().any(|(rank, _)| rank + 1 == share);
         ranked.sort_by_key(|(rank, row)| (*rank, row.due_at, row.id));
-        Ok((ranked.into_iter().map(|(_, row)| row).collect(), cut))
+        let rows = ranked.into_iter().map(|(_, row)| row).collect();
+        let rows = match per_host {
+            Some(most) => self.fitting(rows, most).await?,
+            None => rows,
+        };
+        Ok((rows, cut))
     }
 
-    /// Rows that a query on (now, limit, lane) over `r` and `s` finds, locked.
-    async fn take_rows(&self, sql: &str, limit: usize, lane: Option<i64>) -> StoreResult<Vec<live_run::Model>> {
+    /// Of these rows as many of each host as it has room for, the first first.
+    async fn fitting(&self, rows: Vec<live_run::Model>, most: u32) -> StoreResult<Vec<live_run::Model>> {
+        let mut calls: HashMap<String, i64> = HashMap::new();
+        for Calls { host, calls: count } in self.rows(CALLS, Vec::new()).await? {
+            calls.insert(host, count);
+        }
+        let hosts = self.hosts_of(rows.iter().map(|row| row.endpoint_id)).await?;
+        let mut fitting = rows;
+        fitting.retain(|row| {
+            let host = hosts.get(&row.endpoint_id).cloned().unwrap_or_default();
+            let calls = calls.entry(host).or_default();
+            *calls += 1;
+            *calls <= i64::from(most)
+        });
+        Ok(fitting)
+    }
+
+    async fn hosts_of(&self, endpoints: impl Iterator<Item = Uuid>) -> StoreResult<HashMap<Uuid, String>> {
+        let hosts = job_endpoint::Entity::find()
+            .select_only()
+            .columns([job_endpoint::Column::Id, job_endpoint::Column::Host])
+            .filter(job_endpoint::Column::Id.is_in(endpoints))
+            .into_tuple::<(Uuid, String)>()
+            .all(&self.db)
+            .await;
+        Ok(hosts.map_err(store_error)?.into_iter().collect())
+    }
+
+    /// Rows that a query on (now, limit, and `more`) over `r` and `s` finds, locked.
+    async fn take_rows(&self, sql: &str, limit: usize, more: Vec<Value>) -> StoreResult<Vec<live_run::Model>> {
         let sql = if self.is_postgres() {
             format!("{sql}{SKIP_LOCKED}")
         } else {
@@ -232,9 +304,21 @@ impl SqlTx {
         };
         let limit = i64::try_from(rows_of(Page::first(limit))).unwrap_or(i64::MAX);
         let mut values = vec![self.time().into(), limit.into()];
-        values.extend(lane.map(Value::from));
+        values.extend(more);
         self.rows(sql, values).await
     }
+}
+
+/// The statement with or without a look at hosts: `place` is that of the parameter with the most calls to each.
+fn within_hosts(sql: &str, place: u8, per_host: Option<u32>) -> (String, Option<Value>) {
+    let full = match per_host {
+        Some(_) => NOT_FULL.replace("{most}", &format!("${place}")),
+        None => String::new(),
+    };
+    (
+        sql.replace("{full}", &full),
+        per_host.map(|most| i64::from(most).into()),
+    )
 }
 
 /// What each of the active lanes may have at first: twice its part, so that one more look is seldom needed.

@@ -5,17 +5,19 @@ pub mod situations;
 use std::sync::Arc;
 
 use baton_domain::{
-    fixtures::{SeededChance, TestClock, contract::World},
+    fixtures::{TestClock, contract::World},
     ids::EndpointId,
     ports::Store,
     services::{Claim, ClaimedRun, Queue, StoreQueue},
 };
+use baton_store::postgres::{queue::PostgresQueue, session::Sessions};
 use sea_orm::ConnectionTrait as _;
 
 use self::situations::{SECOND, add, id, job, situations};
 use crate::{
-    databases::{OwnDatabase, postgres_pair, postgres_store},
+    databases::{OwnDatabase, hot, postgres_store},
     dump::assert_identical_rows,
+    finishes::Counted,
 };
 
 async fn fill(store: &dyn Store) {
@@ -33,6 +35,7 @@ async fn claim_all(queue: &dyn Queue) -> Vec<Vec<ClaimedRun>> {
         owner: "engine".to_owned(),
         lease: 15 * SECOND,
         limit: 100,
+        host_concurrency: None,
     };
     let mut batches = Vec::new();
     loop {
@@ -48,13 +51,16 @@ async fn claim_all(queue: &dyn Queue) -> Vec<Vec<ClaimedRun>> {
 async fn both_claims_leave_identical_rows() {
     let clock = Arc::new(TestClock::at(World::start()));
     let (left, right) = (OwnDatabase::migrated().await, OwnDatabase::migrated().await);
-    let (left_store, left_queue) = postgres_pair(&left, &clock).await;
+    let left_store = postgres_store(&left, &clock).await;
+    let left_hot = hot(&left, &left_store, Sessions::Own);
+    let left_store: Arc<dyn Store> = Arc::new(left_store);
+    let left_queue = PostgresQueue::new(left_hot, Arc::clone(&left_store), Arc::new(Counted::default()));
     let right_store: Arc<dyn Store> = Arc::new(postgres_store(&right, &clock).await);
     fill(left_store.as_ref()).await;
     fill(right_store.as_ref()).await;
 
     let by_sql = claim_all(&left_queue).await;
-    let chance = Arc::new(SeededChance::new(1));
+    let chance = Arc::new(Counted::default());
     let by_domain = claim_all(&StoreQueue::new(Arc::clone(&right_store), chance)).await;
 
     assert!(by_sql.len() > 3, "several batches: {}", by_sql.len());
@@ -96,7 +102,7 @@ async fn a_row_of_an_endpoint_that_is_locked_is_left_alone() {
         1
     );
     let mut passing = store.begin().await.expect("the store is up");
-    assert!(passing.due_runs(10).await.expect("nothing waits").is_empty());
+    assert!(passing.due_runs(10, None).await.expect("nothing waits").is_empty());
     let rows = database.connect().await;
     let free = rows
         .execute_unprepared("SELECT id FROM live_runs FOR UPDATE NOWAIT")

@@ -32,7 +32,7 @@ use crate::{
 
 /// The same jitter for everybody, and ids that differ in their last digits only.
 #[derive(Default)]
-struct Counted(AtomicU16);
+pub struct Counted(AtomicU16);
 
 impl Chance for Counted {
     fn bits(&self) -> u128 {

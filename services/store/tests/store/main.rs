@@ -6,6 +6,7 @@ mod databases;
 mod dump;
 mod finishes;
 mod history;
+mod hosts;
 mod plans;
 mod polling;
 mod races;

@@ -1,7 +1,7 @@
 //! What PostgreSQL does for a claim when it knows nothing of the queue: reads the index of what is due, and no more.
 
 use baton_store::postgres::{
-    claim::{LOCK_DUE, NEXT_DUE},
+    claim::{lock_due, next_due},
     pool,
     session::Sessions,
     tls::Target,
@@ -77,15 +77,15 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
     // A claim of a hundred looks at two hundred, in as many steps of its index as there are lanes.
     for (sql, types, values, index, most) in [
         (
-            LOCK_DUE,
+            lock_due(false),
             "timestamptz, bigint, bigint",
             "NULL, 100, NULL",
             "live_runs_lane",
             300.0,
         ),
-        (NEXT_DUE, "timestamptz", "NULL", "live_runs_due", 1.0),
+        (next_due(false), "timestamptz", "NULL", "live_runs_due", 1.0),
     ] {
-        let plan = plan_of(&database, sql, types, values).await;
+        let plan = plan_of(&database, &sql, types, values).await;
         assert!(plan.iter().any(|line| line.contains(index)), "{plan:#?}");
         assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
         assert!(busiest(&plan) <= most, "{plan:#?}");

@@ -127,6 +127,7 @@ async fn the_hot_path_leaves_nothing_in_a_session_that_is_not_its_own() {
             owner: "engine".to_owned(),
             lease: Duration::from_secs(15),
             limit: 10,
+            host_concurrency: None,
         };
         let claims = queue.claim_due(&claim).await.expect("the claim succeeds");
         assert_eq!(claims.runs.len(), 1, "{sessions:?}");

@@ -58,6 +58,7 @@ async fn claim(queue: &dyn Queue, owner: &str) -> Vec<ClaimedRun> {
         owner: owner.to_owned(),
         lease: 15 * SECOND,
         limit: 10,
+        host_concurrency: None,
     };
     queue.claim_due(&claim).await.expect("the claim succeeds").runs
 }

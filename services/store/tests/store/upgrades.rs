@@ -20,6 +20,7 @@ async fn run_once(world: &World) {
         owner: "engine".to_owned(),
         lease: Duration::from_secs(15),
         limit: 10,
+        host_concurrency: None,
     };
     let claimed = world.queue.claim_due(&claim).await.expect("the claim succeeds").runs;
     assert_eq!(claimed.len(), 1);

@@ -109,11 +109,10 @@ fn endpoints(slot: Slot, attempt: u32) -> Vec<(Overlap, u32)> {
             (Overlap::Skip, 0),
             (Overlap::Skip, 1),
             (Overlap::Queue, 0),
-            (allow(1), 0),
             (allow(3), 2),
             (allow(3), 3),
         ],
-        (_, 1..) => vec![(Overlap::Skip, 0), (Overlap::Queue, 0), (allow(3), 2)],
+        (_, 1..) => vec![(Overlap::Skip, 0), (allow(3), 2)],
     }
 }
 
@@ -245,6 +244,12 @@ impl Situation {
                 SlowedUntil::Past => Some(slowed(World::start())),
                 SlowedUntil::Future => Some(slowed(after(World::start(), SECOND))),
             },
+            last_ai_start: (!number.is_multiple_of(4)).then_some(long_ago),
+            last_ai_planned: match number % 4 {
+                0 => None,
+                1 | 2 => Some(long_ago),
+                _ => Some(before(long_ago, 140 * SECOND)),
+            },
             last_planned_at: self.last_planned.map(|last| match last {
                 LastPlanned::Earlier => long_ago,
                 LastPlanned::Later => after(World::start(), SECOND),
@@ -321,10 +326,18 @@ pub fn endpoint(number: usize) -> Endpoint {
     }
 }
 
+/// In seconds.
+const COOLDOWNS: [Option<u32>; 4] = [None, Some(30), Some(120), Some(120)];
+
 /// Writes the endpoint and the rows of a situation; `number` makes its ids.
 pub async fn add(tx: &mut dyn Tx, situation: Situation, number: usize) {
     let mut endpoint = endpoint(number);
     endpoint.overlap = situation.overlap;
+    // None; over; one that refuses a wish; one that has it wait. A refused plan row is followed by a new one, whose id says
+    // when it was minted: the contract has that.
+    let planned = situation.slot == Slot::Plan || matches!(situation.rival, Rival::PlanRow { .. });
+    let cooldown = COOLDOWNS[number % 4].filter(|_| !planned);
+    endpoint.cooldown = cooldown.map(|seconds| SECOND * seconds);
     if situation.overlap != Overlap::Skip {
         // With times that have passed by.
         endpoint.baseline = Baseline::Interval(7 * SECOND);
