@@ -205,7 +205,7 @@ fn hints() -> Vec<Case> {
 
 fn runs() -> Vec<Case> {
     use By::{Person, Runs};
-    use Expect::{NotFound, Nothing};
+    use Expect::{NoRuns, NotFound, Nothing};
     let of = |filter: pb::ListRunsRequest| row("RunsService/ListRuns", Person, Nothing, move |_| filter.clone());
     vec![
         row("RunsService/SubmitRun", Runs, NotFound, |ids| id(&ids.endpoint)),
