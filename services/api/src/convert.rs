@@ -6,6 +6,7 @@
 
 pub(crate) mod context;
 pub(crate) mod endpoint;
+pub(crate) mod explanation;
 pub(crate) mod fields;
 pub(crate) mod hint;
 pub(crate) mod job;
@@ -15,6 +16,7 @@ pub(crate) mod plan;
 pub(crate) mod repeat;
 pub(crate) mod run;
 pub(crate) mod sale;
+pub(crate) mod summary;
 pub(crate) mod time;
 pub(crate) mod watch;
 

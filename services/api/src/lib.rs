@@ -7,7 +7,8 @@
 //! 1. `handlers`: one file a service, each RPC as convert, call, convert.
 //! 2. `convert`: messages to domain values and back; everything that is wrong with a request is collected there.
 //! 3. [`status`]: the one place that turns an error into a gRPC status.
-//! 4. `watch`: the stream of planning contexts; `feed`: changes of runs, and the streams that tell of them.
+//! 4. `watch`: the stream of planning contexts; `feed`: changes of runs, and the streams that tell of them; `intake`:
+//!    streams of runs into the queue.
 //! 5. `caller`: who calls and what they may.
 //! 6. `layers`: what happens around every call, and [`server`]: how the layers stack and how serving starts and ends.
 
@@ -17,6 +18,7 @@ mod convert;
 mod feed;
 mod handlers;
 mod health;
+mod intake;
 mod layers;
 mod reflection;
 pub mod server;

@@ -59,6 +59,10 @@ pub struct Options {
     /// Silence after which a connection is asked whether it is still there, and how long it may take to answer.
     pub keepalive_interval: Duration,
     pub keepalive_timeout: Duration,
+    /// How old a connection may become: its caller is then told to make another, so that callers spread over servers that
+    /// came later. What is under way on it has the grace to end.
+    pub connection_age: Duration,
+    pub connection_grace: Duration,
     /// How long calls may take to finish after the shutdown.
     pub drain: Duration,
     /// Whether callers must prove who they are.
@@ -90,6 +94,8 @@ impl Default for Options {
             feed: FeedOptions::default(),
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
+            connection_age: Duration::from_secs(60 * 60),
+            connection_grace: Duration::from_secs(60),
             drain: Duration::from_secs(10),
             authentication: Authentication::None,
             tls: None,
@@ -142,7 +148,8 @@ impl Server {
         };
         let guard = Guard::new(services.clone(), options.authentication.clone());
         let feed = RunFeed::new(services.clone(), options.feed.clone());
-        let routes = routes(&services, &feed, &options, &reporter)?;
+        let runs = Runs::new(services.clone(), Arc::clone(&feed), stop_streams.clone());
+        let routes = routes(&services, runs, &options, &reporter)?;
         Ok(Self {
             service: layers::stack(routes, guard, &bounds),
             options,
@@ -198,6 +205,8 @@ impl Server {
         let serving = builder
             .http2_keepalive_interval(Some(self.options.keepalive_interval))
             .http2_keepalive_timeout(Some(self.options.keepalive_timeout))
+            .max_connection_age(self.options.connection_age)
+            .max_connection_age_grace(self.options.connection_grace)
             .max_concurrent_streams(u32::try_from(self.options.max_streams).ok())
             .serve_with_incoming_shutdown(self.service, incoming, stop_accepting.clone().cancelled_owned());
         let stopping = async {
@@ -214,14 +223,9 @@ impl Server {
     }
 }
 
-fn routes(
-    services: &Services,
-    feed: &Arc<RunFeed>,
-    options: &Options,
-    reporter: &HealthReporter,
-) -> Result<Routes, ServeError> {
+fn routes(services: &Services, runs: Runs, options: &Options, reporter: &HealthReporter) -> Result<Routes, ServeError> {
     let jobs = JobsServiceServer::new(Jobs::new(services.clone()));
-    let runs = RunsServiceServer::new(Runs::new(services.clone(), Arc::clone(feed)));
+    let runs = RunsServiceServer::new(runs);
     let sales = FlashSalesServiceServer::new(FlashSales::new(services.clone()));
     let plans = PlansServiceServer::new(Plans::new(services.clone(), options.watch_poll));
     let health = HealthService::from_health_reporter(reporter.clone());

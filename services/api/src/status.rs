@@ -164,6 +164,12 @@ pub(crate) fn too_slow() -> Status {
     with(Code::ResourceExhausted, message, details)
 }
 
+/// A stream of requests is longer than one answer can tell of.
+pub(crate) fn too_many_items(taken: usize) -> Status {
+    let message = format!("the stream was taken up to {taken} messages: send the rest in another");
+    with(Code::ResourceExhausted, message, info("TOO_MANY_ITEMS"))
+}
+
 /// The server stops: the stream can be opened again, here or elsewhere.
 pub(crate) fn stopping() -> Status {
     let details = retry("SERVER_STOPPING", AFTER_OUTAGE);

@@ -72,6 +72,12 @@ pub const PREVIEW_DEFAULT: usize = 10;
 pub const PREVIEW_MAX: usize = 1_000;
 pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 1_000;
+/// One answer of a list of runs holds at most this, as a client accepts 4 MiB by default.
+pub const PAGE_BYTES: usize = 3 * 1_024 * 1_024;
+/// The longest window of planned times that is counted.
+pub const SUMMARY_WINDOW_MAX: Duration = DAY.saturating_mul(31);
+/// The window when the caller names none.
+pub const SUMMARY_WINDOW_DEFAULT: Duration = DAY;
 
 pub const PLAN_STEPS: usize = 50;
 pub const PLAN_WAVES: u32 = 8;

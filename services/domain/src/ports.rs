@@ -11,10 +11,14 @@
 
 mod changes;
 mod ledger;
+mod successors;
+mod summaries;
 mod tokens;
 
 pub use changes::{ChangeCursor, ChangeQuery, ChangedRun, Changes, ChangesRepo, Feed};
 pub use ledger::{LedgerRepo, TimeRecord};
+pub use successors::SuccessorsRepo;
+pub use summaries::{EndpointSummary, Percentiles, RunSummary, SummariesRepo};
 pub use tokens::TokensRepo;
 
 use std::collections::BTreeMap;
@@ -129,6 +133,8 @@ pub trait Tx:
     + EndpointsRepo
     + RunsRepo
     + ChangesRepo
+    + SummariesRepo
+    + SuccessorsRepo
     + QueueRepo
     + FlashSalesRepo
     + PlansRepo
@@ -186,11 +192,22 @@ pub trait EndpointsRepo {
     async fn list_schedule_changes(&mut self, id: EndpointId, limit: usize) -> StoreResult<Vec<ScheduleChange>>;
 }
 
+/// What a run counts for beside its response, where the size of an answer is bounded.
+pub const RUN_BYTES: usize = 512;
+
+/// Runs, and whether more follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunPage {
+    pub runs: Vec<Run>,
+    pub has_more: bool,
+}
+
 /// Runs, live and over.
 #[async_trait]
 pub trait RunsRepo {
-    /// Live and finished runs in one list, by descending id.
-    async fn list_runs(&mut self, filter: &RunFilter, page: Page) -> StoreResult<Vec<Run>>;
+    /// Live and finished runs in one list, by descending id. Ends before the responses, and [`RUN_BYTES`] for each run,
+    /// exceed `bytes`; the first run is given in any case. Read in one snapshot.
+    async fn list_runs(&mut self, filter: &RunFilter, page: Page, bytes: usize) -> StoreResult<RunPage>;
     async fn get_run_details(&mut self, user: &UserId, id: RunId) -> StoreResult<Option<Run>>;
     /// The last `limit` runs of each endpoint that started, newest first; responses cut to `response_bytes`.
     async fn recent_runs(&mut self, ids: &[EndpointId], limit: usize, response_bytes: usize) -> StoreResult<Vec<Run>>;

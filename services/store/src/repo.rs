@@ -15,6 +15,8 @@ mod retention;
 mod runs;
 mod sales;
 mod schedules;
+mod successors;
+mod summaries;
 mod tokens;
 
 /// How many rows a page wants.

@@ -73,10 +73,13 @@ const JOBS: &[(&str, Access)] = &[
 
 const RUNS: &[(&str, Access)] = &[
     ("SubmitRun", Access::Runs),
+    ("SubmitRuns", Access::Runs),
     ("TestEndpoint", Access::Runs),
     ("GetRun", Access::Person),
     ("ListRuns", Access::Person),
     ("CancelRun", Access::Runs),
+    ("SummarizeRuns", Access::Person),
+    ("ExplainRun", Access::Person),
     ("WatchRuns", Access::Person),
 ];
 

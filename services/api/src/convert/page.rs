@@ -15,7 +15,7 @@ use super::Fields;
 const ID_BYTES: usize = 16;
 const DIGEST_BYTES: usize = 16;
 /// A page ends early when its items would exceed this, so that it passes the 4 MiB that clients accept by default.
-const PAGE_BYTES: usize = 3 * 1_024 * 1_024;
+const PAGE_BYTES: usize = limits::PAGE_BYTES;
 
 /// A request for one page of a list.
 pub(crate) trait ListRequest: Message + Clone {
@@ -48,6 +48,7 @@ list_request! {
     ListRunsRequest: "ListRuns",
     ListFlashSalesRequest: "ListFlashSales",
     ListPlansRequest: "ListPlans",
+    SummarizeRunsRequest: "SummarizeRuns",
 }
 
 /// Where a page starts, how long it is, and what its successor's token must carry.

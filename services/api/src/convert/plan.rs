@@ -16,7 +16,7 @@ use crate::trace;
 
 mod output;
 
-pub(crate) use output::{to_proto, view_to_proto};
+pub(crate) use output::{hint_to_proto, to_proto, view_to_proto};
 
 /// The last wave that any plan has.
 const WAVES: i32 = baton_domain::limits::PLAN_WAVES.cast_signed();

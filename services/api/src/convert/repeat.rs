@@ -26,6 +26,14 @@ pub(crate) trait Repeatable: Message + Clone {
 pub(crate) fn read<T: Repeatable>(fields: &mut Fields, request: &T) -> Idempotency {
     let mut rest = request.clone();
     let request_id = std::mem::take(rest.request_id());
+    if request_id.is_empty() {
+        // Nobody asks what it was.
+        return Idempotency {
+            method: T::METHOD,
+            request_id,
+            digest: String::new(),
+        };
+    }
     if request_id.chars().count() > limits::REQUEST_ID_CHARS {
         let bound = format!("must have at most {} characters", limits::REQUEST_ID_CHARS);
         fields.push("request_id", bound);

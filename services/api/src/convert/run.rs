@@ -20,12 +20,16 @@ use crate::trace;
 /// Sources are short kebab-case words.
 const SOURCE_CHARS: usize = 64;
 
-pub(crate) fn read_submit(fields: &mut Fields, request: &pb::SubmitRunRequest) -> (RunRequest, Idempotency) {
+pub(crate) fn read_submit(
+    fields: &mut Fields,
+    request: &pb::SubmitRunRequest,
+    trace_parent: Option<String>,
+) -> (RunRequest, Idempotency) {
     let run = RunRequest {
         endpoint_id: fields.id("endpoint_id", &request.endpoint_id, EndpointId),
         purpose: Purpose::Work,
         planned_at: fields.timestamp("planned_time", request.planned_time.as_ref()),
-        trace_parent: trace::parent(),
+        trace_parent,
     };
     (run, repeat::read(fields, request))
 }

@@ -5,24 +5,28 @@ use std::sync::Arc;
 use baton_domain::{ids::RunId, services::Services};
 use baton_proto::v1::{self as pb, runs_service_server::RunsService};
 use futures_util::stream::BoxStream;
-use tonic::{Request, Response, Status};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{Answer, handle};
 use crate::{
     caller,
-    convert::{Fields, fields::read, run, watch},
+    convert::{Fields, explanation, fields::read, run, summary, watch},
     feed::{RunFeed, RunWatch},
-    status,
+    intake::Intake,
+    status, trace,
 };
 
 pub(crate) struct Runs {
     services: Services,
     feed: Arc<RunFeed>,
+    /// Cancelled when streams must end.
+    stop: CancellationToken,
 }
 
 impl Runs {
-    pub(crate) fn new(services: Services, feed: Arc<RunFeed>) -> Self {
-        Self { services, feed }
+    pub(crate) fn new(services: Services, feed: Arc<RunFeed>, stop: CancellationToken) -> Self {
+        Self { services, feed, stop }
     }
 }
 
@@ -33,7 +37,7 @@ impl RunsService for Runs {
     async fn submit_run(&self, request: Request<pb::SubmitRunRequest>) -> Answer<pb::Run> {
         handle(request, |user, request| async move {
             let mut fields = Fields::default();
-            let (wanted, idempotency) = run::read_submit(&mut fields, &request);
+            let (wanted, idempotency) = run::read_submit(&mut fields, &request, trace::parent());
             if !fields.is_empty() {
                 return Err(run::refuse_submit(fields, &wanted, self.services.now().await?));
             }
@@ -50,6 +54,17 @@ impl RunsService for Runs {
             Ok(run::to_proto(&submitted))
         })
         .await
+    }
+
+    async fn submit_runs(&self, request: Request<Streaming<pb::SubmitRunsRequest>>) -> Answer<pb::SubmitRunsResponse> {
+        let (caller, messages) = caller::open(request)?;
+        let intake = Intake {
+            services: self.services.clone(),
+            user: caller.user()?,
+            trace_parent: trace::parent(),
+            stop: self.stop.clone(),
+        };
+        Ok(Response::new(intake.take(messages).await))
     }
 
     async fn get_run(&self, request: Request<pb::GetRunRequest>) -> Answer<pb::Run> {
@@ -74,6 +89,23 @@ impl RunsService for Runs {
         handle(request, |user, request| async move {
             let id = read(|fields| fields.id("id", &request.id, RunId))?;
             Ok(run::to_proto(&self.services.cancel_run(&user, id).await?))
+        })
+        .await
+    }
+
+    async fn summarize_runs(&self, request: Request<pb::SummarizeRunsRequest>) -> Answer<pb::SummarizeRunsResponse> {
+        handle(request, |user, request| async move {
+            let (filter, paging) = summary::read(user, &request)?;
+            let summaries = self.services.summarize_runs(filter, paging.page).await?;
+            Ok(summary::to_proto(&summaries, &paging))
+        })
+        .await
+    }
+
+    async fn explain_run(&self, request: Request<pb::ExplainRunRequest>) -> Answer<pb::ExplainRunResponse> {
+        handle(request, |user, request| async move {
+            let id = read(|fields| fields.id("id", &request.id, RunId))?;
+            Ok(explanation::to_proto(&self.services.explain_run(&user, id).await?))
         })
         .await
     }

@@ -153,6 +153,7 @@ fn the_layers_statuses_have_details_too() {
         (deadline_exceeded(), Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
         (overloaded(), Code::ResourceExhausted, "OVERLOADED"),
         (too_slow(), Code::ResourceExhausted, "WATCH_TOO_SLOW"),
+        (too_many_items(7), Code::ResourceExhausted, "TOO_MANY_ITEMS"),
         (stopping(), Code::Unavailable, "SERVER_STOPPING"),
         (internal(), Code::Internal, "INTERNAL"),
     ];

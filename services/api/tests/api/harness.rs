@@ -89,6 +89,13 @@ impl World {
         connect(self.accepted.clone(), Arc::clone(&self.connections), configure)
     }
 
+    /// The caller's end of a connection on which nothing has been said yet.
+    pub fn raw_connection(&self) -> DuplexStream {
+        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+        self.accepted.send(Ok(theirs)).expect("the server is there");
+        ours
+    }
+
     pub fn jobs(&self) -> JobsServiceClient<Channel> {
         JobsServiceClient::new(self.channel.clone()).max_decoding_message_size(usize::MAX)
     }

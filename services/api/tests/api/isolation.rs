@@ -139,6 +139,21 @@ async fn what_is_another_users_is_like_what_does_not_exist() {
                 let end = pb::watch_runs_response::Event::SnapshotEnd(pb::RunSnapshotEnd {});
                 assert_eq!(answer.expect("decodes").event, Some(end), "{path}");
             }
+            Expect::NoSummary => {
+                let answer = pb::SummarizeRunsResponse::decode(foreign.expect("answered").as_slice());
+                assert!(answer.expect("decodes").endpoints.is_empty(), "{path}");
+            }
+            Expect::ItemNotFound => {
+                let unknown = two.call(&path, Some(bob), (case.request)(&Ids::unknown())).await;
+                let [foreign, unknown] = [foreign, unknown].map(|answer| answer.expect("answered"));
+                assert_eq!(foreign, unknown, "{path}");
+                let answer = pb::SubmitRunsResponse::decode(foreign.as_slice()).expect("decodes");
+                let code = answer.results.first().and_then(|result| match &result.outcome {
+                    Some(pb::submit_runs_result::Outcome::Error(error)) => Some(error.code),
+                    Some(pb::submit_runs_result::Outcome::RunId(_)) | None => None,
+                });
+                assert_eq!(code, Some(i32::from(Code::NotFound)), "{path}");
+            }
             Expect::Own => {
                 foreign.expect("answered");
             }

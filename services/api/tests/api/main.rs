@@ -1,9 +1,11 @@
 //! The API as callers see it: the production stack over in-process pipes, on an in-memory store.
 
 mod calls;
+mod connections;
 mod credentials;
 mod endpoint_verbs;
 mod endpoints;
+mod explain;
 mod fuzz;
 mod harness;
 mod hints;
@@ -18,5 +20,7 @@ mod sales;
 mod serving;
 mod shop;
 mod store;
+mod submit_runs;
+mod summaries;
 mod watch;
 mod watch_runs;

@@ -47,14 +47,9 @@ pub struct ChangeQuery {
     pub users: Vec<UserId>,
     /// How many changes to look at, of whomever.
     pub limit: usize,
-    /// Ends the reading before the responses it gives, and [`Self::RUN_BYTES`] for each, exceed this; the first is given
+    /// Ends the reading before the responses it gives, and [`RUN_BYTES`](super::RUN_BYTES) for each, exceed this; the first is given
     /// in any case.
     pub bytes: usize,
-}
-
-impl ChangeQuery {
-    /// What a run counts for beside its response.
-    pub const RUN_BYTES: usize = 512;
 }
 
 /// A run as a change left it, and the place right after that change.

@@ -59,6 +59,19 @@ impl Gathering {
         answer.unwrap_or_else(|| Err(StoreError::Broken("a submission was not answered".to_owned()).into()))
     }
 
+    /// Answers once each of the batch is committed or refused. It is a batch already and waits for no other: whoever
+    /// sends it bounds how many are under way.
+    pub(super) async fn submit_batch(&self, batch: Vec<Submission>) -> Vec<Result<Run, Error>> {
+        let mut batch = batch;
+        let mut answers = Vec::with_capacity(batch.len());
+        while !batch.is_empty() {
+            let rest = batch.split_off(batch.len().min(BATCH));
+            answers.extend(self.submissions.submit(batch).await);
+            batch = rest;
+        }
+        answers
+    }
+
     /// Adds the submission to the open batch, or to a new one. Returns its place there.
     fn join(&self, submission: Submission) -> (usize, Shared<Commit>) {
         let mut open = lock(&self.open);

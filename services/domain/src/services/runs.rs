@@ -4,9 +4,9 @@ use crate::{
     error::{Error, Resource, Violations},
     ids::{EndpointId, RunId, UserId},
     limits,
-    ports::{Page, RunFilter},
+    ports::{EndpointSummary, Page, RunFilter, RunPage},
     run::{Cause, Run, RunStatus, Slot, Source},
-    time::{Timestamp, after},
+    time::{Timestamp, after, before, elapsed},
 };
 
 use super::{
@@ -46,6 +46,14 @@ pub struct RunRequest {
     pub trace_parent: Option<String>,
 }
 
+/// Runs counted, and the window in which.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summaries {
+    pub endpoints: Listing<EndpointSummary>,
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
 impl Services {
     /// Queues a manual run, or answers with the one that an earlier request of the same id made. Calls that come while
     /// others are being committed share the next commit.
@@ -71,8 +79,34 @@ impl Services {
     /// Newest planned time first.
     pub async fn list_runs(&self, filter: &RunFilter, page: Page) -> Result<Listing<Run>, Error> {
         let mut tx = self.store.read().await?;
-        let rows = tx.list_runs(filter, peek(page)).await?;
-        Ok(listing(rows, page, |run| run.id.0))
+        let RunPage { runs, has_more } = tx.list_runs(filter, page, limits::PAGE_BYTES).await?;
+        let next = runs.last().filter(|_| has_more).map(|run| run.id.0);
+        Ok(Listing { items: runs, next })
+    }
+
+    /// Runs counted by endpoint and source, within the window that `filter` names: at most
+    /// [`limits::SUMMARY_WINDOW_MAX`], and [`limits::SUMMARY_WINDOW_DEFAULT`] up to now where it names none.
+    pub async fn summarize_runs(&self, mut filter: RunFilter, page: Page) -> Result<Summaries, Error> {
+        let mut tx = self.store.read().await?;
+        let to = filter.to.unwrap_or(tx.now());
+        let from = filter.from.unwrap_or(before(to, limits::SUMMARY_WINDOW_DEFAULT));
+        let mut violations = Violations::default();
+        violations.check(from < to, "to_time", "must be after from_time");
+        let fits = elapsed(from, to) <= limits::SUMMARY_WINDOW_MAX;
+        violations.check(fits, "from_time", "must be at most 31 days before to_time");
+        violations.into_result()?;
+        (filter.from, filter.to) = (Some(from), Some(to));
+        let rows = tx.summarize_runs(&filter, peek(page)).await?;
+        Ok(Summaries {
+            endpoints: listing(rows, page, |summary| summary.endpoint_id.0),
+            from,
+            to,
+        })
+    }
+
+    /// Queues a batch of manual runs, one answer each in order. What is answered with a run is committed.
+    pub async fn submit_runs(&self, batch: Vec<Submission>) -> Vec<Result<Run, Error>> {
+        self.gathering.submit_batch(batch).await
     }
 
     /// Cancels a manual run or a plan step that has not started.

@@ -59,7 +59,7 @@ pub async fn arrange(db: &DatabaseConnection, now: Timestamp, kept_from: Timesta
     }
     let mut dropped = 0;
     for day in days.into_iter().filter(|day| start_of(next(*day)) <= kept_from) {
-        one_step(db, &drop(day)).await?;
+        one_step(db, &remove(day)).await?;
         dropped += 1;
     }
     turn.commit().await.map_err(store_error)?;
@@ -121,7 +121,7 @@ fn make(day: NaiveDate) -> [String; 4] {
 }
 
 /// Who watches runs and has not read as far as the partition went must be told that something is missing.
-fn drop(day: NaiveDate) -> [String; 2] {
+fn remove(day: NaiveDate) -> [String; 2] {
     let table = name(day);
     [
         format!(

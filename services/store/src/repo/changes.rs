@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use baton_domain::{
     ids::UserId,
-    ports::{ChangeCursor, ChangeQuery, ChangedRun, Changes, ChangesRepo, Feed, StoreResult},
+    ports::{ChangeCursor, ChangeQuery, ChangedRun, Changes, ChangesRepo, Feed, RUN_BYTES, StoreResult},
 };
 use sea_orm::{
     ActiveValue::{self, NotSet, Set},
@@ -141,7 +141,7 @@ impl SqlTx {
         let users = bind(&mut values, &query.users);
         let columns = format!(
             "changed_in, id, user_id, {} + COALESCE(LENGTH(response), 0) AS bytes",
-            ChangeQuery::RUN_BYTES
+            RUN_BYTES
         );
         let names = "changed_in, id, user_id, bytes";
         let stretch = stretch(query, &columns, names, "TRUE");

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use baton_domain::{
-    ids::{EndpointId, RunId, UserId},
-    ports::{Page, RunFilter, RunsRepo, StoreResult},
+    ids::{EndpointId, RunId, UserId, uuid_floor},
+    ports::{Page, RUN_BYTES, RunFilter, RunPage, RunsRepo, StoreResult},
     run::{Run, Source},
     time::Timestamp,
 };
@@ -52,6 +52,35 @@ const STARTS: &str = "
             SELECT endpoint_id FROM run_history WHERE endpoint_id IN ({ids}) AND started_at >= $1) started
      GROUP BY endpoint_id";
 
+/// How large the runs of one table are, newest first.
+const SIZES: &str = "
+    SELECT * FROM (SELECT id, {run_bytes} + COALESCE(LENGTH(response), 0) AS bytes
+                     FROM {table}
+                    WHERE {conditions}
+                    ORDER BY id DESC
+                    LIMIT {peek}) {table}_sizes";
+
+/// One row: the last run of both tables that still fits into the bytes together with those before it, its place among
+/// them, and how many there are, up to one beyond the limit.
+const PAGE_END: &str = "
+    SELECT id, place, total
+      FROM (SELECT id, bytes,
+                   ROW_NUMBER() OVER (ORDER BY id DESC) AS place,
+                   COUNT(*) OVER () AS total,
+                   SUM(bytes) OVER (ORDER BY id DESC) AS sum
+              FROM (SELECT id, bytes FROM ({arms}) both_tables ORDER BY id DESC LIMIT {peek}) sizes) weighed
+     WHERE place <= {limit}
+       AND (sum <= {bytes} OR place = 1)
+     ORDER BY place DESC
+     LIMIT 1";
+
+#[derive(FromQueryResult)]
+struct PageEnd {
+    id: Uuid,
+    place: i64,
+    total: i64,
+}
+
 #[derive(FromQueryResult)]
 struct Starts {
     endpoint_id: Uuid,
@@ -60,12 +89,22 @@ struct Starts {
 
 #[async_trait]
 impl RunsRepo for SqlTx {
-    async fn list_runs(&mut self, filter: &RunFilter, page: Page) -> StoreResult<Vec<Run>> {
+    async fn list_runs(&mut self, filter: &RunFilter, page: Page, bytes: usize) -> StoreResult<RunPage> {
         let mut conditions = Conditions::of(filter);
         if let Some(after) = page.after {
             conditions.and("id < ", after);
         }
-        self.find_runs(conditions, page.limit).await
+        let Some(end) = self.page_end(&conditions, page.limit, bytes).await? else {
+            return Ok(RunPage {
+                runs: Vec::new(),
+                has_more: false,
+            });
+        };
+        conditions.and("id >= ", end.id);
+        Ok(RunPage {
+            runs: self.find_runs(conditions, page.limit).await?,
+            has_more: end.place < end.total,
+        })
     }
 
     async fn get_run_details(&mut self, user: &UserId, id: RunId) -> StoreResult<Option<Run>> {
@@ -114,6 +153,26 @@ impl RunsRepo for SqlTx {
 }
 
 impl SqlTx {
+    /// The last run that fits on the page; `None` when there is none at all.
+    async fn page_end(&self, conditions: &Conditions, limit: usize, bytes: usize) -> StoreResult<Option<PageEnd>> {
+        let mut values = conditions.values.clone();
+        values.extend([number(limit.saturating_add(1)), number(limit), number(bytes)]);
+        let [peek, limit, bytes] = [2, 1, 0].map(|back| format!("${}", values.len() - back));
+        let arms = TABLES.map(|table| {
+            SIZES
+                .replace("{table}", table)
+                .replace("{conditions}", &conditions.text)
+                .replace("{run_bytes}", &RUN_BYTES.to_string())
+                .replace("{peek}", &peek)
+        });
+        let sql = PAGE_END
+            .replace("{arms}", &arms.join(" UNION ALL "))
+            .replace("{peek}", &peek)
+            .replace("{limit}", &limit)
+            .replace("{bytes}", &bytes);
+        Ok(self.rows::<PageEnd>(sql, values).await?.pop())
+    }
+
     /// By descending id. The conditions go into both arms, and so does the limit: neither sorts more than it gives.
     async fn find_runs(&self, conditions: Conditions, limit: usize) -> StoreResult<Vec<Run>> {
         let Conditions { text, mut values } = conditions;
@@ -131,13 +190,13 @@ impl SqlTx {
 }
 
 /// Conditions joined by AND, with the parameters they name.
-struct Conditions {
-    text: String,
-    values: Vec<Value>,
+pub(super) struct Conditions {
+    pub text: String,
+    pub values: Vec<Value>,
 }
 
 impl Conditions {
-    fn of(filter: &RunFilter) -> Self {
+    pub(super) fn of(filter: &RunFilter) -> Self {
         let mut conditions = Self {
             text: "user_id = $1".to_owned(),
             values: vec![filter.user_id.0.as_str().into()],
@@ -146,8 +205,9 @@ impl Conditions {
         conditions.and_some("endpoint_id = ", filter.endpoint_id.map(|endpoint| endpoint.0));
         conditions.and_some("source = ", filter.source.as_ref().map(Source::as_str));
         conditions.and_some("plan_id = ", filter.plan_id.map(|plan| plan.0));
-        conditions.and_some("planned_at >= ", filter.from);
-        conditions.and_some("planned_at < ", filter.to);
+        // An id begins with the planned time, and finds the partition.
+        conditions.and_some("id >= ", filter.from.map(uuid_floor));
+        conditions.and_some("id < ", filter.to.map(uuid_floor));
         if !filter.statuses.is_empty() {
             let words = filter.statuses.iter().map(|status| format!("'{}'", status.as_str()));
             conditions.text += &format!(" AND status IN ({})", words.collect::<Vec<_>>().join(", "));
@@ -155,7 +215,7 @@ impl Conditions {
         conditions
     }
 
-    fn and(&mut self, condition: &str, value: impl Into<Value>) {
+    pub(super) fn and(&mut self, condition: &str, value: impl Into<Value>) {
         self.values.push(value.into());
         self.text += &format!(" AND {condition}${}", self.values.len());
     }

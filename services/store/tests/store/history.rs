@@ -84,8 +84,10 @@ impl Stage {
 
     async fn listed(&self) -> Vec<RunId> {
         let mut tx = self.store.read().await.expect("the store is up");
-        let runs = tx.list_runs(&RunFilter::of_user(user()), Page::first(100)).await;
-        runs.expect("runs are listed").iter().map(|run| run.id).collect()
+        let runs = tx
+            .list_runs(&RunFilter::of_user(user()), Page::first(100), usize::MAX)
+            .await;
+        runs.expect("runs are listed").runs.iter().map(|run| run.id).collect()
     }
 }
 

@@ -245,9 +245,10 @@ async fn a_batch_beyond_the_parameter_limit_is_written() {
         tx.commit().await.unwrap();
         let mut tx = store.read().await.unwrap();
         let listed = tx
-            .list_runs(&RunFilter::of_user(user()), Page::first(5_000))
+            .list_runs(&RunFilter::of_user(user()), Page::first(5_000), usize::MAX)
             .await
-            .unwrap();
+            .unwrap()
+            .runs;
         assert_eq!(listed.len(), runs.len());
         assert!(listed.iter().rev().eq(runs.iter()), "by descending id, as written");
 

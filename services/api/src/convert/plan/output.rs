@@ -69,7 +69,7 @@ fn step_to_proto(step: &PlanStep, run: Option<&Run>) -> pb::PlanStep {
     }
 }
 
-fn hint_to_proto(hint: &PlanHint) -> pb::PlanHint {
+pub(crate) fn hint_to_proto(hint: &PlanHint) -> pb::PlanHint {
     use pb::plan_hint::Instruction;
     let instruction = match hint.wish {
         HintWish::Interval(interval) => Instruction::Interval(time::duration(interval)),

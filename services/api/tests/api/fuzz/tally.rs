@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use prost_reflect::MethodDescriptor;
+use prost_reflect::{DynamicMessage, MethodDescriptor};
 use tonic::Code;
 
 use super::call::Answer;
@@ -21,7 +21,18 @@ impl Tally {
     }
 
     pub fn count(&mut self, answer: &Answer) {
-        let code = answer.as_ref().err().map_or(Code::Ok, tonic::Status::code);
+        match answer {
+            Err(status) => self.add(status.code()),
+            Ok(messages) => {
+                self.add(Code::Ok);
+                // Where each item has an answer of its own.
+                let refused: Vec<Code> = messages.iter().flat_map(refused_items).collect();
+                refused.into_iter().for_each(|code| self.add(code));
+            }
+        }
+    }
+
+    fn add(&mut self, code: Code) {
         *self.answers.entry(format!("{code:?}")).or_default() += 1;
     }
 
@@ -36,6 +47,22 @@ impl Tally {
             );
         }
     }
+}
+
+/// The codes of the items of an answer that were refused.
+fn refused_items(answer: &DynamicMessage) -> Vec<Code> {
+    let results = answer.get_field_by_name("results");
+    let items = results
+        .as_ref()
+        .and_then(|results| results.as_list())
+        .unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| item.as_message()?.get_field_by_name("error"))
+        .filter_map(|error| error.as_message()?.get_field_by_name("code")?.as_i32())
+        .filter(|code| *code != 0)
+        .map(Code::from_i32)
+        .collect()
 }
 
 impl fmt::Display for Tally {

@@ -62,6 +62,9 @@ pub enum Expect {
     EmptySnapshot,
     /// The same of runs.
     NoRuns,
+    NoSummary,
+    /// The stream is answered; its item is not found, like one that does not exist.
+    ItemNotFound,
     /// Names nothing of anybody: something of the caller's own is made.
     Own,
 }
@@ -205,10 +208,28 @@ fn hints() -> Vec<Case> {
 
 fn runs() -> Vec<Case> {
     use By::{Person, Runs};
-    use Expect::{NoRuns, NotFound, Nothing};
+    use Expect::{ItemNotFound, NoRuns, NoSummary, NotFound, Nothing};
     let of = |filter: pb::ListRunsRequest| row("RunsService/ListRuns", Person, Nothing, move |_| filter.clone());
     vec![
         row("RunsService/SubmitRun", Runs, NotFound, |ids| id(&ids.endpoint)),
+        row("RunsService/SubmitRuns", Runs, ItemNotFound, |ids| {
+            pb::SubmitRunsRequest {
+                run: Some(pb::SubmitRunRequest {
+                    endpoint_id: ids.endpoint.clone(),
+                    ..Default::default()
+                }),
+            }
+        }),
+        row("RunsService/ExplainRun", Person, NotFound, |ids| id(&ids.run)),
+        row("RunsService/SummarizeRuns", Person, NoSummary, |_| {
+            pb::SummarizeRunsRequest::default()
+        }),
+        row("RunsService/SummarizeRuns", Person, NoSummary, |ids| {
+            pb::SummarizeRunsRequest {
+                endpoint_id: Some(ids.endpoint.clone()),
+                ..Default::default()
+            }
+        }),
         row("RunsService/TestEndpoint", Runs, NotFound, |ids| id(&ids.endpoint)),
         row("RunsService/GetRun", Person, NotFound, |ids| id(&ids.run)),
         row("RunsService/CancelRun", Runs, NotFound, |ids| id(&ids.run)),
