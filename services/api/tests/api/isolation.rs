@@ -76,10 +76,9 @@ async fn a_scope_opens_its_calls_and_no_others() {
             // A body that cannot be read: who gets that far was let in.
             let seen = outcome(&two.call(&path, Some(token), GARBAGE.to_vec()).await);
             if case.by.allows(scope) {
-                assert_eq!(
-                    seen,
-                    (Code::InvalidArgument, "MALFORMED_REQUEST".to_owned()),
-                    "{path} {scope}"
+                assert!(
+                    !matches!(seen.0, Code::PermissionDenied | Code::Unauthenticated),
+                    "{path} {scope}: {seen:?}"
                 );
             } else {
                 assert_eq!(
