@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use baton_proto::v1::{
     BeginPlanRequest, BeginPlanResponse, FailPlanRequest, Plan, PlanState, PlanningContext, SubmitPlanRequest,
 };
-pub(crate) use conversation::{Conversation, Setback};
+pub(crate) use conversation::{Conversation, Setback, failure_detail};
 use lease::Lease;
 use prost_types::Timestamp;
 pub(crate) use record::Account;

@@ -8,7 +8,8 @@
 //! 5. [`model`]: how it is asked, and every way in which that fails.
 //! 6. [`answer`] and [`check`]: what it may say, and what is wrong with what it said.
 //! 7. [`eval`]: how good its answers are, on scenario files.
-//! 8. [`circuit`], [`backoff`], [`metrics`], [`settings`]: what keeps it calm, visible and configured.
+//! 8. [`replay`]: what a recorded ask gives now.
+//! 9. [`circuit`], [`backoff`], [`metrics`], [`settings`]: what keeps it calm, visible and configured.
 //!
 //! It reaches data by RPC only and keeps nothing that would be missed after a kill: every plan lives in the scheduler.
 
@@ -22,6 +23,7 @@ pub mod eval;
 pub mod metrics;
 pub mod model;
 pub mod prompt;
+pub mod replay;
 pub mod rpc;
 pub mod scale;
 pub mod settings;

@@ -10,10 +10,12 @@ use baton_planner::{
     eval::{self, options::EvalArgs},
     metrics::Metrics,
     model::{Model, openai::OpenAiModel},
+    replay::{self, options::ReplayArgs},
     rpc::Scheduler,
     settings::{RunArgs, Settings},
     work::Planner,
 };
+use baton_proto::v1::GetPlanRequest;
 use baton_runtime::{clock::SystemChance, grpc_trace::GrpcClientTrace, lifecycle::Lifecycle, telemetry};
 use clap::{Parser, Subcommand};
 use tower::Layer as _;
@@ -39,6 +41,11 @@ enum Command {
     ///
     /// Exit code 0: scored, whatever the scores; 1: the model gave no answer at all; 2: mistakes in flags or files.
     Eval(EvalArgs),
+    /// Checks the answer on record of a plan again, and with --ask asks a model again with the very same prompt.
+    ///
+    /// Exit code 0: the verdict is identical, or there is nothing to compare; 1: it is different, the plan could not be
+    /// read, or it was to be asked again and could not; 2: mistakes in flags.
+    Replay(ReplayArgs),
 }
 
 #[tokio::main]
@@ -48,6 +55,7 @@ async fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run(&args).await,
         Command::Eval(args) => evaluate(&args).await,
+        Command::Replay(args) => replay(&args).await,
     }
 }
 
@@ -80,6 +88,55 @@ async fn evaluate(args: &EvalArgs) -> ExitCode {
         return ExitCode::from(EXIT_FAILURE);
     }
     ExitCode::SUCCESS
+}
+
+async fn replay(args: &ReplayArgs) -> ExitCode {
+    match replay::options::Options::judge(args, |name| std::env::var(name).ok()) {
+        Ok(options) => told(replay_with(options, args).await),
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
+            ExitCode::from(EXIT_CONFIG)
+        }
+    }
+}
+
+/// Whether the record stands.
+async fn replay_with(options: replay::options::Options, args: &ReplayArgs) -> anyhow::Result<bool> {
+    let scheduler = Scheduler::new(
+        options.scheduler.attempts(1).lazily()?.transport(),
+        Arc::new(SystemChance),
+    );
+    let plan = scheduler
+        .get(GetPlanRequest {
+            id: args.plan_id.clone(),
+        })
+        .await;
+    let plan = plan.map_err(|status| anyhow::anyhow!("{}: {}", status.code(), status.message()))?;
+    let recorded_model = plan.call.as_ref().map_or("", |call| &call.model);
+    let again = options.again.map(|again| again.config(recorded_model));
+    let model = again.map(OpenAiModel::new).transpose()?;
+    let rules = replay::Rules {
+        request_timeout: options.request_timeout,
+        max_prompt_chars: options.max_prompt_chars,
+    };
+    let found = replay::replay(&plan, model.as_ref().map(|model| model as &dyn Model), rules).await;
+    if args.json {
+        println!("{}", serde_json::json!(found));
+    } else {
+        print!("{}", found.text());
+    }
+    Ok(!found.is_failed(args.ask))
+}
+
+fn told(outcome: anyhow::Result<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_FAILURE),
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
 }
 
 async fn run(args: &RunArgs) -> ExitCode {

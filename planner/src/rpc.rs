@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use baton_domain::ids::Chance;
 use baton_proto::v1::{
-    AdvancePlanRequest, BeginPlanRequest, BeginPlanResponse, FailPlanRequest, Plan, RenewPlanRequest,
+    AdvancePlanRequest, BeginPlanRequest, BeginPlanResponse, FailPlanRequest, GetPlanRequest, Plan, RenewPlanRequest,
     SubmitPlanRequest, WatchPlanningContextsRequest, WatchPlanningContextsResponse,
     plans_service_client::PlansServiceClient,
 };
@@ -112,6 +112,19 @@ impl Scheduler {
         let call = || {
             let (mut client, request) = (client.clone(), request.clone());
             async move { within(client.advance_plan(request)).await }
+        };
+        self.repeatedly(call).await
+    }
+
+    /// A plan with its stored context.
+    ///
+    /// # Errors
+    /// The scheduler's status; after several attempts when it cannot be reached.
+    pub async fn get(&self, request: GetPlanRequest) -> Result<Plan, Status> {
+        let client = self.client.clone();
+        let call = || {
+            let (mut client, request) = (client.clone(), request.clone());
+            async move { within(client.get_plan(request)).await }
         };
         self.repeatedly(call).await
     }

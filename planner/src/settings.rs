@@ -116,7 +116,7 @@ impl Settings {
         let telemetry = args
             .telemetry
             .to_config("baton-planner", env!("CARGO_PKG_VERSION"), &mut errors);
-        let scheduler = scheduler::judge(&args.scheduler, &variable, &mut errors);
+        let scheduler = args.scheduler.judge(&variable, &mut errors);
         let base_url = errors.check("--base-url", base_url(args.base_url.as_deref()));
         let model = errors.check("--model", model_name(args.model.as_deref()));
         let api_key = errors.check("--api-key-env", api_key(&args.api_key_env, &variable));

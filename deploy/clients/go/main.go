@@ -49,11 +49,7 @@ func story(ctx context.Context, address, url string) error {
 	if err != nil {
 		return err
 	}
-	submitted, err := runs.SubmitRun(ctx, &baton.SubmitRunRequest{EndpointId: endpoint.Id})
-	if err != nil {
-		return err
-	}
-	run, err := finished(ctx, runs, submitted)
+	run, err := runToItsEnd(ctx, runs, endpoint.Id)
 	if err != nil {
 		return err
 	}
@@ -71,17 +67,28 @@ func story(ctx context.Context, address, url string) error {
 	return nil
 }
 
-// finished answers with the run once it has ended.
-func finished(ctx context.Context, runs baton.RunsServiceClient, run *baton.Run) (*baton.Run, error) {
+// runToItsEnd submits a run and answers with it once the watch, opened before, has told of its end.
+func runToItsEnd(ctx context.Context, runs baton.RunsServiceClient, endpointID string) (*baton.Run, error) {
+	watch, err := runs.WatchRuns(ctx, &baton.WatchRunsRequest{EndpointId: proto.String(endpointID)})
+	if err != nil {
+		return nil, err
+	}
+	// The first message says that nothing is missed from here on.
+	if _, err := watch.Recv(); err != nil {
+		return nil, err
+	}
+	submitted, err := runs.SubmitRun(ctx, &baton.SubmitRunRequest{EndpointId: endpointID})
+	if err != nil {
+		return nil, err
+	}
 	for {
-		now, err := runs.GetRun(ctx, &baton.GetRunRequest{Id: run.Id})
+		change, err := watch.Recv()
 		if err != nil {
 			return nil, err
 		}
-		if now.FinishTime != nil {
-			return now, nil
+		if run := change.GetRun(); run.GetId() == submitted.Id && run.FinishTime != nil {
+			return run, nil
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 }
 

@@ -4,7 +4,6 @@ Started by `cargo xtask clients` with the scheduler's address and a URL that ans
 """
 
 import sys
-import time
 
 import grpc
 from baton.v1 import jobs_pb2, jobs_pb2_grpc, runs_pb2, runs_service_pb2_grpc
@@ -31,8 +30,7 @@ def story(address: str, url: str) -> str:
             ),
             timeout=SECONDS,
         )
-        submitted = runs.SubmitRun(runs_pb2.SubmitRunRequest(endpoint_id=endpoint.id), timeout=SECONDS)
-        run = finished(runs, submitted)
+        run = run_to_its_end(runs, endpoint.id)
         if run.status != runs_pb2.RUN_STATUS_SUCCEEDED or run.status_code != 200:
             raise AssertionError(f"the run ended as {run}")
         check_lists_by_source(runs, job.id, run.id)
@@ -43,12 +41,16 @@ def story(address: str, url: str) -> str:
         )
 
 
-def finished(runs: runs_service_pb2_grpc.RunsServiceStub, run: runs_pb2.Run) -> runs_pb2.Run:
-    """The run once it has ended."""
-    while not run.HasField("finish_time"):
-        time.sleep(0.05)
-        run = runs.GetRun(runs_pb2.GetRunRequest(id=run.id), timeout=SECONDS)
-    return run
+def run_to_its_end(runs: runs_service_pb2_grpc.RunsServiceStub, endpoint_id: str) -> runs_pb2.Run:
+    """Submits a run and answers with it once the watch, opened before, has told of its end."""
+    watch = runs.WatchRuns(runs_pb2.WatchRunsRequest(endpoint_id=endpoint_id), timeout=SECONDS)
+    next(watch)  # The first message says that nothing is missed from here on.
+    submitted = runs.SubmitRun(runs_pb2.SubmitRunRequest(endpoint_id=endpoint_id), timeout=SECONDS)
+    for change in watch:
+        if change.run.id == submitted.id and change.run.HasField("finish_time"):
+            watch.cancel()
+            return change.run
+    raise AssertionError("the watch ended before the run did")
 
 
 def check_lists_by_source(runs: runs_service_pb2_grpc.RunsServiceStub, job_id: str, run_id: str) -> None:

@@ -4,7 +4,6 @@
 
 import assert from "node:assert/strict";
 import { argv } from "node:process";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -24,7 +23,7 @@ async function story(address: string, url: string): Promise<string> {
   const endpoint = await jobs.createEndpoint({
     endpoint: { jobId: job.id, name: "told to", request: { method: "POST", url, body } },
   });
-  const run = await finished(runs, await runs.submitRun({ endpointId: endpoint.id }));
+  const run = await runToItsEnd(runs, endpoint.id);
   assert.equal(run.status, RunStatus.SUCCEEDED, `the run ended with: ${run.error}`);
   assert.equal(run.statusCode, 200);
   await checkListsBySource(runs, job.id, run.id);
@@ -35,13 +34,21 @@ async function story(address: string, url: string): Promise<string> {
   );
 }
 
-/** The run once it has ended. */
-async function finished(runs: Client<typeof RunsService>, run: Run): Promise<Run> {
-  while (run.finishTime === undefined) {
-    await sleep(50);
-    run = await runs.getRun({ id: run.id });
+/** Submits a run and answers with it once the watch, opened before, has told of its end. */
+async function runToItsEnd(runs: Client<typeof RunsService>, endpointId: string): Promise<Run> {
+  const watching = new AbortController();
+  let submitted: Run | undefined;
+  // No deadline of its own: its timer would outlive a watch that is left early.
+  const signal = AbortSignal.any([watching.signal, AbortSignal.timeout(30_000)]);
+  for await (const { event } of runs.watchRuns({ endpointId }, { signal, timeoutMs: 0 })) {
+    // The first message says that nothing is missed from here on.
+    submitted ??= await runs.submitRun({ endpointId });
+    if (event.case === "run" && event.value.id === submitted.id && event.value.finishTime !== undefined) {
+      watching.abort();
+      return event.value;
+    }
   }
-  return run;
+  assert.fail("the watch ended before the run did");
 }
 
 /** Finds the run, and it alone, among the manual runs of its job, and none among the baseline's. */

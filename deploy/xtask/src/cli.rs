@@ -62,6 +62,8 @@ pub enum Command {
     },
     /// One story in Go, Python, TypeScript and Rust, with stubs generated from the protos, against a real scheduler
     Clients,
+    /// The lines of proto/COOKBOOK.md, against a real scheduler: they print what it says
+    Cookbook,
     /// A round trip with grpcurl against a scheduler on a temporary SQLite file
     GrpcurlCheck,
 }

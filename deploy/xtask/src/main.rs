@@ -1,13 +1,15 @@
 //! `cargo xtask`: every command of the project that is more than one cargo call. Run `cargo xtask --help`.
 //!
-//! How to read it: one file per command (`test`, `ci`, `demo`, `faults`, `bench`, `clients`, `grpcurl_check`), built on
-//! `processes` (children that never outlive us), `workspace` (where things are), `postgres` (a throw-away cluster) and
-//! `tools` (pinned tools). It knows the other members by the names of their binaries only, so that it compiles in seconds.
+//! How to read it: one file per command (`test`, `ci`, `demo`, `faults`, `bench`, `clients`, `cookbook`, `grpcurl_check`),
+//! built on `processes` (children that never outlive us), `workspace` (where things are), `postgres` (a throw-away cluster)
+//! and `tools` (pinned tools). It knows the other members by the names of their binaries only, so that it compiles in
+//! seconds.
 
 mod bench;
 mod ci;
 mod cli;
 mod clients;
+mod cookbook;
 mod demo;
 mod faults;
 mod grpcurl_check;
@@ -45,6 +47,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Faults { names, json } => interruptible(|processes| faults::run(&workspace, processes, names, *json)),
         Command::Bench { args } => interruptible(|processes| bench::run(&workspace, processes, args)),
         Command::Clients => interruptible(|processes| clients::run(&workspace, processes)),
+        Command::Cookbook => interruptible(|processes| cookbook::run(&workspace, processes)),
         Command::GrpcurlCheck => interruptible(|processes| grpcurl_check::run(&workspace, processes)),
     }
 }

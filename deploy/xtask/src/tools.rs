@@ -35,6 +35,14 @@ pub const GRPCURL: Tool = Tool {
     needs: "Go (https://go.dev/dl)",
 };
 
+/// jq for machines that have none.
+pub const GOJQ: Tool = Tool {
+    name: "gojq",
+    version: "0.12.20",
+    install: install_gojq,
+    needs: "Go (https://go.dev/dl)",
+};
+
 /// Lints the protos, compares them with earlier ones, and has stubs generated.
 pub const BUF: Tool = Tool {
     name: "buf",
@@ -109,10 +117,16 @@ fn install_cargo_deny(tool: &Tool, into: &Path) -> Command {
 }
 
 fn install_grpcurl(tool: &Tool, into: &Path) -> Command {
+    go_install("github.com/fullstorydev/grpcurl/cmd/grpcurl", tool, into)
+}
+
+fn install_gojq(tool: &Tool, into: &Path) -> Command {
+    go_install("github.com/itchyny/gojq/cmd/gojq", tool, into)
+}
+
+fn go_install(package: &str, tool: &Tool, into: &Path) -> Command {
     let mut command = Command::new("go");
-    command
-        .arg("install")
-        .arg(format!("github.com/fullstorydev/grpcurl/cmd/grpcurl@v{}", tool.version));
+    command.arg("install").arg(format!("{package}@v{}", tool.version));
     command.env("GOBIN", into);
     command
 }

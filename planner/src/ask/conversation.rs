@@ -118,10 +118,15 @@ impl Setback {
     }
 }
 
+/// What is recorded of an answer that stayed unusable, as the record takes it.
+pub(crate) fn failure_detail(rejection: &Rejection) -> String {
+    super::record::detail(&format!("after one repair round: {rejection}"))
+}
+
 fn rejected(rejection: &Rejection) -> Setback {
     Setback {
         verdict: rejection.verdict().as_str(),
-        detail: format!("after one repair round: {rejection}"),
+        detail: failure_detail(rejection),
         health: ModelHealth::Failing(Failure::Ordinary),
     }
 }

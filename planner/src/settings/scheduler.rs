@@ -46,8 +46,18 @@ pub struct SchedulerArgs {
     pub client_key: Option<String>,
 }
 
-/// The scheduler to connect to; `None` with every mistake noted.
-pub(super) fn judge(
+impl SchedulerArgs {
+    /// The scheduler to connect to; `None` with every mistake noted. `variable` reads the environment.
+    pub(crate) fn judge(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+        errors: &mut ConfigErrors,
+    ) -> Option<Connect> {
+        judge(self, variable, errors)
+    }
+}
+
+fn judge(
     args: &SchedulerArgs,
     variable: impl Fn(&str) -> Option<String>,
     errors: &mut ConfigErrors,

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use baton_proto::v1::{
-    CreateEndpointRequest, CreateJobRequest, Endpoint, GetRunRequest, HttpRequest, ListRunsRequest, Run, RunStatus,
-    SubmitRunRequest, jobs_service_client::JobsServiceClient, runs_service_client::RunsServiceClient,
+    CreateEndpointRequest, CreateJobRequest, Endpoint, HttpRequest, ListRunsRequest, Run, RunStatus, SubmitRunRequest,
+    WatchRunsRequest, jobs_service_client::JobsServiceClient, runs_service_client::RunsServiceClient,
+    watch_runs_response::Event,
 };
 use tonic::{Code, transport::Channel};
 use tonic_types::{FieldViolation, StatusExt as _};
@@ -38,12 +39,7 @@ async fn story(address: &str, url: String) -> Result<String> {
         ..CreateEndpointRequest::default()
     };
     let endpoint = jobs.create_endpoint(endpoint).await?.into_inner();
-    let run = SubmitRunRequest {
-        endpoint_id: endpoint.id,
-        ..SubmitRunRequest::default()
-    };
-    let submitted = runs.submit_run(run).await?.into_inner();
-    let run = finished(&mut runs, submitted).await?;
+    let run = run_to_its_end(&mut runs, &endpoint.id).await?;
     ensure!(
         run.status() == RunStatus::Succeeded && run.status_code == Some(200),
         "the run ended as {run:?}"
@@ -70,13 +66,27 @@ fn told_to(job_id: String, url: String) -> Endpoint {
     }
 }
 
-/// The run once it has ended.
-async fn finished(runs: &mut RunsServiceClient<Channel>, mut run: Run) -> Result<Run> {
-    while run.finish_time.is_none() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        run = runs.get_run(GetRunRequest { id: run.id }).await?.into_inner();
+/// Submits a run and answers with it once the watch, opened before, has told of its end.
+async fn run_to_its_end(runs: &mut RunsServiceClient<Channel>, endpoint_id: &str) -> Result<Run> {
+    let watch = WatchRunsRequest {
+        endpoint_id: Some(endpoint_id.to_owned()),
+        ..WatchRunsRequest::default()
+    };
+    let mut watch = runs.watch_runs(watch).await?.into_inner();
+    // The first message says that nothing is missed from here on.
+    watch.message().await?.context("the watch ended")?;
+    let run = SubmitRunRequest {
+        endpoint_id: endpoint_id.to_owned(),
+        ..SubmitRunRequest::default()
+    };
+    let submitted = runs.submit_run(run).await?.into_inner();
+    while let Some(change) = watch.message().await? {
+        match change.event {
+            Some(Event::Run(run)) if run.id == submitted.id && run.finish_time.is_some() => return Ok(run),
+            _ => {}
+        }
     }
-    Ok(run)
+    bail!("the watch ended before the run did")
 }
 
 /// Finds the run, and it alone, among the manual runs of its job, and none among the baseline's.

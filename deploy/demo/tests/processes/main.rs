@@ -9,6 +9,7 @@ mod durability;
 mod models;
 mod planner;
 mod postgres;
+mod replay;
 mod stage;
 mod traces;
 mod watching;

@@ -6,7 +6,7 @@ use super::{Step, buf, crate_graph, demo_check, readme};
 use crate::processes::Processes;
 use crate::tools::CARGO_DENY;
 use crate::workspace::Workspace;
-use crate::{clients, faults, grpcurl_check, test};
+use crate::{clients, cookbook, faults, grpcurl_check, test};
 
 pub const STEPS: &[Step] = &[
     Step {
@@ -60,6 +60,10 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "grpcurl",
         check: grpcurl_check::run,
+    },
+    Step {
+        name: "cookbook",
+        check: cookbook::run,
     },
     Step {
         name: "clients",

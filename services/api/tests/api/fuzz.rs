@@ -12,7 +12,7 @@
 //! `BATON_FUZZ_CASES` sets the requests an RPC (default 200, the long mode has 20 000), `BATON_FUZZ_SEED` another
 //! sequence of them, `BATON_FUZZ_ONLY` one RPC.
 
-mod call;
+pub mod call;
 mod judge;
 mod messages;
 mod stage;
@@ -71,6 +71,14 @@ fn every_service_of_the_package_has_its_test() {
 
 fn pool() -> DescriptorPool {
     DescriptorPool::decode(baton_proto::FILE_DESCRIPTOR_SET).expect("descriptors are readable")
+}
+
+/// The RPC of this name.
+pub fn method(name: &str) -> MethodDescriptor {
+    let services: Vec<ServiceDescriptor> = pool().services().collect();
+    let mut all = services.iter().flat_map(ServiceDescriptor::methods);
+    let found = all.find(|method| method.name() == name);
+    found.unwrap_or_else(|| panic!("there is no {name}"))
 }
 
 fn setting(name: &str, default: u64) -> u64 {

@@ -1,5 +1,6 @@
 //! The API as callers see it: the production stack over in-process pipes, on an in-memory store.
 
+mod bad_input;
 mod calls;
 mod connections;
 mod credentials;

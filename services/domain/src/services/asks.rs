@@ -34,7 +34,7 @@ impl Services {
         let now = tx.now();
         found(Resource::Job, tx.get_job(user, job).await?)?;
         let mut planning = found(Resource::Job, tx.lock_planning(&[job]).await?.pop())?;
-        let context = self.load_context(tx.as_mut(), user, job).await?;
+        let mut context = self.load_context(tx.as_mut(), user, job).await?;
         require_active(&context.job)?;
         require_free(&context)?;
         let ask = require_due(&context, now)?;
@@ -43,7 +43,8 @@ impl Services {
         if let Some((expired, _)) = planning.asking {
             expire(tx.as_mut(), user, expired, now).await?;
         }
-        let plan = self.new_plan(&context, ask, planner, now);
+        let record = context.freeze();
+        let plan = self.new_plan(&context, record, ask, planner, now);
         planning.begin(plan.id, plan.lease_until);
         tx.insert_plan(&plan).await?;
         tx.save_planning(&planning).await?;
@@ -109,8 +110,7 @@ impl Services {
         Ok(PlanView { plan, runs: Vec::new() })
     }
 
-    fn new_plan(&self, context: &PlanningContext, ask: AskDue, planner: &str, now: Timestamp) -> Plan {
-        let record = context.to_record();
+    fn new_plan(&self, context: &PlanningContext, record: String, ask: AskDue, planner: &str, now: Timestamp) -> Plan {
         Plan {
             id: PlanId(uuid_at(now, self.chance.as_ref())),
             job_id: context.job.id,

@@ -1,5 +1,6 @@
 //! Planning contexts: all that a model may know about one job, put together in one place.
 
+mod cuts;
 mod record;
 
 use crate::{
@@ -73,9 +74,10 @@ pub struct PlanningContext {
 }
 
 impl PlanningContext {
-    /// The JSON document that is stored with a plan, shortened until it fits.
-    pub fn to_record(&self) -> String {
-        record::to_json(self)
+    /// The JSON document that is stored with a plan. What has no room in it is cut from the context as well, so that
+    /// nobody is asked about anything that is not on record.
+    pub fn freeze(&mut self) -> String {
+        record::freeze(self)
     }
 }
 

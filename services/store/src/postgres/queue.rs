@@ -28,20 +28,25 @@ use super::{
 use crate::{entity::live_run, error::postgres_error, tx::unexpected};
 
 /// Moves the running rows $1 that still carry the fences $2 to a lease that ends $4 microseconds after $3 or, when that
-/// is NULL, the database's clock. Returns the ids of those that did. Locked in id order, as ends of runs lock them.
+/// is NULL, the database's clock. Returns the ids of those that did. Locked in id order, as ends of runs lock them, before
+/// any is moved: hence the count of all that are held. `<> 'planned'` says of a live row what `= 'running'` does, but fits no
+/// index of running rows: each lease would be looked for among all of them.
 const RENEW: &str = "
 WITH held AS MATERIALIZED (
     SELECT r.id
       FROM live_runs r
-      JOIN UNNEST($1, $2) AS lease (id, fence) ON lease.id = r.id AND lease.fence = r.fence
-     WHERE r.status = 'running'
+     WHERE r.id = ANY($1)
+       AND r.status = 'running'
      ORDER BY r.id
        FOR NO KEY UPDATE OF r
 )
 UPDATE live_runs r
    SET lease_until = COALESCE($3, CLOCK_TIMESTAMP()) + $4 * INTERVAL '1 microsecond'
-  FROM held
- WHERE r.id = held.id
+  FROM UNNEST($1, $2) AS lease (id, fence)
+ WHERE (SELECT COUNT(*) FROM held) > 0
+   AND r.id = lease.id
+   AND r.fence = lease.fence
+   AND r.status <> 'planned'
 RETURNING r.id";
 
 /// How often a single report is tried that loses to another transaction each time.

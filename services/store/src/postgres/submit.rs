@@ -28,12 +28,14 @@ use super::{
 };
 use crate::{entity::live_run, error::postgres_error, mapping::runs::live_row, tx::unexpected};
 
-/// Keeps the endpoints $1 of the users $2 from being written or deleted, in id order as everybody does. Claims and ends
-/// of runs do not write them, so they go on meanwhile.
+/// Keeps the endpoints $1, as far as they are of one of the users $2, from being written or deleted, in id order as
+/// everybody does. Claims and ends of runs do not write them, so they go on meanwhile. The ids are looked up one by one:
+/// a join with them would be made the other way round, for the order's sake, and read every endpoint there is.
 const KEEP: &str = "
 SELECT e.id
   FROM job_endpoints e
-  JOIN UNNEST($1, $2) AS wanted (id, user_id) ON wanted.id = e.id AND wanted.user_id = e.user_id
+ WHERE e.id = ANY($1)
+   AND e.user_id = ANY($2)
  ORDER BY e.id
    FOR SHARE OF e";
 

@@ -1,35 +1,39 @@
 //! The stored form of a planning context: a JSON document that people read when they ask why a plan came about.
+//!
+//! It holds everything that a planner makes its prompt of, so that an ask can be replayed from the record. Where there is
+//! no room for all of it, the context itself is cut first: the model is asked about what is on record, and nothing else.
 
 use serde_json::{Value, json};
 
 use crate::{
-    endpoint::Baseline,
-    limits,
+    endpoint::{Baseline, Pause},
+    limits::{self, PlanLimits},
     plan::Plan,
     run::Run,
     time::{Timestamp, micros},
 };
 
-use super::{ContextEndpoint, ContextSale, PlanView, PlanningContext};
+use super::{ContextEndpoint, ContextSale, PlanView, PlanningContext, cuts::CUTS};
 
-/// How much of the runs goes into the document.
-#[derive(Clone, Copy, PartialEq)]
-enum Detail {
-    Full,
-    WithoutResponses,
-    WithoutRuns,
+/// The document of at most `limits::CONTEXT_BYTES`, and the context cut to what stands in it. One that is too large with
+/// everything cut, which takes hundreds of endpoints with very long names, leaves a note in place of the document.
+pub(super) fn freeze(context: &mut PlanningContext) -> String {
+    let mut text = document(context, false).to_string();
+    for cut in CUTS {
+        if text.len() <= limits::CONTEXT_BYTES {
+            return text;
+        }
+        cut.apply(context);
+        text = document(context, true).to_string();
+    }
+    if text.len() <= limits::CONTEXT_BYTES {
+        text
+    } else {
+        json!({ "omitted": "the context exceeds the stored size" }).to_string()
+    }
 }
 
-/// At most `limits::CONTEXT_BYTES`: responses are dropped first, then runs, then the document is replaced by a note.
-pub(super) fn to_json(context: &PlanningContext) -> String {
-    [Detail::Full, Detail::WithoutResponses, Detail::WithoutRuns]
-        .into_iter()
-        .map(|detail| document(context, detail).to_string())
-        .find(|text| text.len() <= limits::CONTEXT_BYTES)
-        .unwrap_or_else(|| json!({ "omitted": "the context exceeds the stored size" }).to_string())
-}
-
-fn document(context: &PlanningContext, detail: Detail) -> Value {
+fn document(context: &PlanningContext, is_cut: bool) -> Value {
     let ask = context.ask.as_ref();
     json!({
         "as_of": time(context.now),
@@ -45,11 +49,23 @@ fn document(context: &PlanningContext, detail: Detail) -> Value {
         "ask_reasons": ask.map(|ask| ask.reasons.clone()).unwrap_or_default(),
         "time_compression": context.limits.time_compression,
         "steps_left": context.steps_left,
+        "limits": limits(&context.limits),
         "sales": context.sales.iter().map(sale).collect::<Vec<_>>(),
-        "endpoints": context.endpoints.iter().map(|endpoint| self::endpoint(endpoint, detail)).collect::<Vec<_>>(),
+        "endpoints": context.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         "last_plan": context.last_plan.as_ref().map(last_plan),
         "suggestion": context.suggestion.as_ref().map(suggestion),
-        "shortened": detail != Detail::Full,
+        "shortened": is_cut,
+    })
+}
+
+fn limits(limits: &PlanLimits) -> Value {
+    json!({
+        "max_steps": limits::PLAN_STEPS,
+        "max_waves": limits::PLAN_WAVES,
+        "max_step_delay_us": micros(limits.step_delay_max),
+        "max_hint_ttl_us": micros(limits.hint_ttl_max),
+        "min_review_after_us": micros(limits.review_min),
+        "max_review_after_us": micros(limits.review_max),
     })
 }
 
@@ -70,7 +86,7 @@ fn sale(sale: &ContextSale) -> Value {
     })
 }
 
-fn endpoint(endpoint: &ContextEndpoint, detail: Detail) -> Value {
+fn endpoint(endpoint: &ContextEndpoint) -> Value {
     let definition = &endpoint.schedule.endpoint;
     let baseline = match &definition.baseline {
         Baseline::Cron(cron) => json!({ "cron": cron.expression(), "time_zone": cron.zone() }),
@@ -88,7 +104,7 @@ fn endpoint(endpoint: &ContextEndpoint, detail: Detail) -> Value {
             "reason": hint.reason,
         })
     });
-    let runs = endpoint.recent_runs.iter().filter(|_| detail != Detail::WithoutRuns);
+    let next_run = endpoint.schedule.plan_row.as_ref().map(|row| &row.run);
     json!({
         "id": definition.id,
         "name": definition.name,
@@ -99,26 +115,35 @@ fn endpoint(endpoint: &ContextEndpoint, detail: Detail) -> Value {
         "cooldown_us": definition.cooldown.map(micros),
         "cooldown_ends_at": endpoint.cooldown_ends_at.map(time),
         "paused": definition.pause.is_some(),
+        "paused_until": definition.pause.and_then(pause_end).map(time),
         "failures": endpoint.schedule.state.failures,
         "hints": hints.collect::<Vec<_>>(),
-        "next_run_at": endpoint.schedule.plan_row.as_ref().map(|row| time(row.run.planned_at)),
+        "next_run_at": next_run.map(|run| time(run.planned_at)),
+        "next_run_due_at": next_run.map(|run| time(run.due_at)),
         "runs_in_sale": endpoint.runs_in_sale,
-        "recent_runs": runs.map(|run| self::run(run, detail)).collect::<Vec<_>>(),
+        "recent_runs": endpoint.recent_runs.iter().map(run).collect::<Vec<_>>(),
     })
 }
 
-fn run(run: &Run, detail: Detail) -> Value {
-    let response = (detail == Detail::Full).then(|| String::from_utf8_lossy(&run.response));
+fn pause_end(pause: Pause) -> Option<Timestamp> {
+    match pause {
+        Pause::Until(end) => Some(end),
+        Pause::UntilResumed => None,
+    }
+}
+
+fn run(run: &Run) -> Value {
     json!({
         "id": run.id,
         "source": run.source.as_str(),
         "cause": run.cause.as_str(),
         "status": run.status.as_str(),
+        "planned_at": time(run.planned_at),
         "started_at": run.started_at.map(time),
         "finished_at": run.finished_at.map(time),
         "status_code": run.status_code,
         "error": run.error,
-        "response": response,
+        "response": String::from_utf8_lossy(&run.response),
     })
 }
 
@@ -135,6 +160,7 @@ fn last_plan(view: &PlanView) -> Value {
         "id": view.plan.id,
         "state": view.plan.state.as_str(),
         "rationale": view.plan.rationale,
+        "created_at": time(view.plan.created_at),
         "answered_at": view.plan.answered_at.map(time),
         "steps": steps.collect::<Vec<_>>(),
     })
@@ -145,6 +171,7 @@ fn suggestion(plan: &Plan) -> Value {
         "id": plan.id,
         "state": plan.state.as_str(),
         "rationale": plan.rationale,
+        "created_at": time(plan.created_at),
         "answered_at": plan.answered_at.map(time),
         "decision_reason": plan.decision_reason,
     })
