@@ -26,6 +26,7 @@ mod m0009_lanes;
 mod m0010_ledger;
 mod m0011_overlap;
 mod m0012_changes;
+mod m0013_tokens;
 mod m0014_planner_modes;
 
 /// Every step, oldest first.
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_ledger::Migration),
             Box::new(m0011_overlap::Migration),
             Box::new(m0012_changes::Migration),
+            Box::new(m0013_tokens::Migration),
             Box::new(m0014_planner_modes::Migration),
         ]
     }

@@ -18,7 +18,6 @@ use baton_planner::{
 use baton_proto::v1::GetPlanRequest;
 use baton_runtime::{clock::SystemChance, grpc_trace::GrpcClientTrace, lifecycle::Lifecycle, telemetry};
 use clap::{Parser, Subcommand};
-use tonic::transport::Endpoint;
 use tower::Layer as _;
 
 /// What running asks get to put on record that they were given up.
@@ -103,7 +102,10 @@ async fn replay(args: &ReplayArgs) -> ExitCode {
 
 /// Whether the record stands.
 async fn replay_with(options: replay::options::Options, args: &ReplayArgs) -> anyhow::Result<bool> {
-    let scheduler = Scheduler::new(channel(&options.scheduler)?, Arc::new(SystemChance));
+    let scheduler = Scheduler::new(
+        options.scheduler.attempts(1).lazily()?.transport(),
+        Arc::new(SystemChance),
+    );
     let plan = scheduler
         .get(GetPlanRequest {
             id: args.plan_id.clone(),
@@ -168,8 +170,11 @@ async fn run(args: &RunArgs) -> ExitCode {
 async fn plan(settings: Settings) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::with_signals()?;
     let chance = Arc::new(SystemChance);
+    let url = settings.scheduler.url().to_owned();
+    // Which calls are repeated, and for how long, is up to the planner.
+    let connection = settings.scheduler.attempts(1).lazily()?;
     let planner = Planner {
-        scheduler: Scheduler::new(GrpcClientTrace.layer(channel(&settings.scheduler)?), chance.clone()),
+        scheduler: Scheduler::new(GrpcClientTrace.layer(connection.transport()), chance.clone()),
         model: Arc::new(OpenAiModel::new(settings.model)?),
         chance,
         metrics: Metrics::default(),
@@ -177,20 +182,10 @@ async fn plan(settings: Settings) -> anyhow::Result<()> {
     };
     tracing::info!(
         name = planner.settings.ask.planner,
-        scheduler = settings.scheduler,
+        scheduler = url,
         model = planner.model.name(),
         "planning"
     );
     lifecycle.spawn("planner", planner.run(lifecycle.soft_stop()));
     lifecycle.run_until_stopped(STOP_GRACE).await
-}
-
-/// Connects with the first call and again after every loss. Pings find a peer that is gone without a word.
-fn channel(url: &str) -> Result<tonic::transport::Channel, tonic::transport::Error> {
-    let endpoint = Endpoint::from_shared(url.to_owned())?
-        .connect_timeout(Duration::from_secs(5))
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(5))
-        .keep_alive_while_idle(true);
-    Ok(endpoint.connect_lazy())
 }

@@ -2,8 +2,11 @@
 //!
 //! Flags are read as text, so that all mistakes are told at once. Used by the binary alone.
 
+mod scheduler;
+
 use std::{fmt::Display, time::Duration};
 
+use baton_proto::client::Connect;
 use baton_runtime::{
     config::{ConfigErrors, TelemetryArgs, parse_duration, parse_positive_duration},
     telemetry::TelemetryConfig,
@@ -11,6 +14,8 @@ use baton_runtime::{
 use clap::Args;
 use secrecy::SecretString;
 use url::Url;
+
+pub use scheduler::{SchedulerArgs, TOKEN_VARIABLE};
 
 use crate::{ask, circuit, model::openai::OpenAiConfig, prompt, work};
 
@@ -21,14 +26,8 @@ const MAX_NAME_CHARS: usize = 128;
 /// Flags of `baton-planner run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// The scheduler's gRPC address.
-    #[arg(
-        long,
-        env = "BATON_PLANNER_SCHEDULER",
-        default_value = "http://127.0.0.1:50051",
-        value_name = "URL"
-    )]
-    pub scheduler: String,
+    #[command(flatten)]
+    pub scheduler: SchedulerArgs,
 
     /// Base URL of an OpenAI-compatible server, the path of its version (mostly /v1) included.
     #[arg(long, env = "BATON_PLANNER_BASE_URL", value_name = "URL")]
@@ -97,8 +96,7 @@ pub struct RunArgs {
 /// A configuration without mistakes.
 #[derive(Debug)]
 pub struct Settings {
-    /// `http://HOST:PORT`.
-    pub scheduler: String,
+    pub scheduler: Connect,
     pub model: OpenAiConfig,
     pub work: work::Settings,
     pub telemetry: TelemetryConfig,
@@ -118,10 +116,10 @@ impl Settings {
         let telemetry = args
             .telemetry
             .to_config("baton-planner", env!("CARGO_PKG_VERSION"), &mut errors);
-        let scheduler = errors.check("--scheduler", scheduler_url(&args.scheduler));
+        let scheduler = args.scheduler.judge(&variable, &mut errors);
         let base_url = errors.check("--base-url", base_url(args.base_url.as_deref()));
         let model = errors.check("--model", model_name(args.model.as_deref()));
-        let api_key = errors.check("--api-key-env", api_key(&args.api_key_env, variable));
+        let api_key = errors.check("--api-key-env", api_key(&args.api_key_env, &variable));
         let temperature = errors.check("--temperature", temperature(args.temperature.as_deref()));
         let request_timeout = errors.check("--request-timeout", parse_positive_duration(&args.request_timeout));
         let debounce = errors.check("--debounce", debounce(&args.debounce));
@@ -177,14 +175,6 @@ fn price(text: Option<&str>) -> Result<Option<f64>, String> {
     let parse = |text: &str| text.parse().ok().filter(|price| (0.0..=1e6).contains(price));
     let wrong = |text: &str| format!("`{text}` is not a price from 0 to 1000000");
     text.map(|text| parse(text).ok_or_else(|| wrong(text))).transpose()
-}
-
-pub(crate) fn scheduler_url(text: &str) -> Result<String, String> {
-    let url = http_url(text)?;
-    if url.scheme() != "http" {
-        return Err("this build reaches schedulers without TLS only, use http://".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 pub(crate) fn base_url(text: Option<&str>) -> Result<String, String> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use baton_proto::client::Connect;
 use baton_runtime::config::{ConfigErrors, parse_positive_duration};
 use clap::Args;
 
@@ -9,7 +10,7 @@ use crate::{
     eval::options::ModelFlags,
     model::openai::OpenAiConfig,
     prompt,
-    settings::{API_KEY_VARIABLE, scheduler_url, within},
+    settings::{API_KEY_VARIABLE, SchedulerArgs, within},
 };
 
 /// Stands in for a model's name until the record is read.
@@ -22,14 +23,8 @@ pub struct ReplayArgs {
     #[arg(value_name = "PLAN_ID")]
     pub plan_id: String,
 
-    /// The scheduler's gRPC address.
-    #[arg(
-        long,
-        env = "BATON_PLANNER_SCHEDULER",
-        default_value = "http://127.0.0.1:50051",
-        value_name = "URL"
-    )]
-    pub scheduler: String,
+    #[command(flatten)]
+    pub scheduler: SchedulerArgs,
 
     /// Asks a model again with the very same prompt, and shows how its answer differs. Nothing is submitted.
     #[arg(long)]
@@ -73,8 +68,7 @@ pub struct ReplayArgs {
 /// Flags without mistakes.
 #[derive(Debug)]
 pub struct Options {
-    /// `http://HOST:PORT`.
-    pub scheduler: String,
+    pub scheduler: Connect,
     /// Whom to ask again; without a name it is the model on record.
     pub again: Option<Again>,
     pub request_timeout: Duration,
@@ -107,7 +101,7 @@ impl Options {
     /// Every mistake, and everything that is missing.
     pub fn judge(args: &ReplayArgs, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::new();
-        let scheduler = errors.check("--scheduler", scheduler_url(&args.scheduler));
+        let scheduler = args.scheduler.judge(&variable, &mut errors);
         let request_timeout = errors.check("--request-timeout", parse_positive_duration(&args.request_timeout));
         let max_prompt_chars = errors.check("--max-prompt-chars", within(&args.max_prompt_chars, 10_000, 10_000_000));
         let flags = ModelFlags {

@@ -36,7 +36,7 @@ fn flags_become_settings() {
     assert_eq!(settings.work.max_concurrent, 8);
     assert_eq!(settings.work.ask.request_timeout, Duration::from_secs(60));
     assert_eq!(settings.work.ask.planner, "planner-x");
-    assert_eq!(settings.scheduler, "http://127.0.0.1:50051");
+    assert_eq!(settings.scheduler.url(), "http://127.0.0.1:50051");
 }
 
 #[test]
@@ -78,7 +78,10 @@ fn a_key_is_never_quoted() {
 #[test]
 fn each_value_has_its_bounds() {
     let cases = [
-        ["--scheduler", "https://scheduler:1"],
+        ["--scheduler", "ftp://scheduler:1"],
+        ["--token-file", "/nowhere/token"],
+        ["--ca", "/nowhere/ca.pem"],
+        ["--client-cert", "/nowhere/cert.pem"],
         ["--scheduler", "scheduler"],
         ["--base-url", "ftp://host/v1"],
         ["--base-url", "http://user@host/v1"],
@@ -119,4 +122,45 @@ fn prices_come_in_pairs() {
 fn no_debounce_is_a_choice() {
     let flags = [&GOOD[..], &["--debounce", "0s"]].concat();
     assert_eq!(judge(&flags, &KEY).unwrap().work.debounce, Duration::ZERO);
+}
+
+#[test]
+fn a_token_comes_from_the_environment_or_a_file_and_is_never_shown() {
+    let folder = std::env::temp_dir().join(format!("baton-planner-token-{}", std::process::id()));
+    std::fs::write(&folder, "from-file\n").expect("a file");
+    let path = folder.display().to_string();
+    let from_file = [&GOOD[..], &["--token-file", &path]].concat();
+    for (flags, text) in [(&GOOD[..], "from-variable"), (&from_file, "from-file")] {
+        let variables = [KEY[0], (TOKEN_VARIABLE, " from-variable\n")];
+        let settings = judge(flags, &variables).expect("no mistake");
+        assert!(settings.scheduler.has_token());
+        assert!(!format!("{settings:?}").contains(text), "{settings:?}");
+    }
+    std::fs::remove_file(&folder).expect("the file is removed");
+    let told = judge(&GOOD, &[KEY[0], (TOKEN_VARIABLE, "se\u{7}cret")]).expect_err("no header");
+    assert!(
+        told.len() == 1 && told[0].starts_with("--token-env: ") && !told[0].contains("cret"),
+        "{told:?}"
+    );
+    assert!(!judge(&GOOD, &KEY).expect("no mistake").scheduler.has_token());
+}
+
+#[test]
+fn tls_needs_https_and_a_certificate_its_key() {
+    let table = [
+        (&["--ca", "Cargo.toml"][..], "--scheduler"),
+        (
+            &["--scheduler", "https://s:1", "--client-cert", "Cargo.toml"],
+            "--client-key",
+        ),
+        (
+            &["--scheduler", "https://s:1", "--client-key", "Cargo.toml"],
+            "--client-cert",
+        ),
+    ];
+    for (flags, wrong) in table {
+        let told = judge(&[&GOOD[..], flags].concat(), &KEY).expect_err("must be refused");
+        assert!(told.len() == 1 && told[0].starts_with(wrong), "{flags:?}: {told:?}");
+    }
+    judge(&[&GOOD[..], &["--scheduler", "https://s:1"]].concat(), &KEY).expect("the system's roots");
 }

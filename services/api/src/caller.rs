@@ -1,72 +1,94 @@
-//! Who calls. The only place that decides it: authentication replaces [`IdentifyCaller`] and nothing else.
+//! Who calls, and what they may: the only place that decides it.
 //!
-//! The layer puts a [`Caller`] into the extensions of each request; handlers take it from there, and never from a body.
+//! [`Guard`] is asked by the layer in [`crate::layers`] before anything of a message is looked at; it puts a [`Caller`]
+//! into the extensions of the request. Handlers take it from there, and never from a body. [`access`] says which call
+//! needs which scope, `authority` whom a credential stands for, `certificates` what client certificates are mapped to.
 
-use std::task::{Context, Poll};
+pub(crate) mod access;
+mod authority;
+mod certificates;
+mod guard;
+mod known;
 
-use baton_domain::ids::UserId;
-use http::Request;
+pub use certificates::CertificateNames;
+pub(crate) use guard::{Guard, Presented};
+
+use std::sync::Arc;
+
+use baton_domain::{
+    credential::{Grant, Reach, Scope},
+    error::Error,
+    ids::{JobId, PlanId, UserId},
+    services::{Asker, Services},
+};
 use tonic::Status;
-use tower::{Layer, Service};
 
 use crate::status;
+
+/// Whether callers must prove who they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Authentication {
+    /// Everybody is the user `local` and may do everything: on loopback addresses only.
+    #[default]
+    None,
+    /// An API token, or a client certificate with one of these names.
+    Required { certificates: CertificateNames },
+}
 
 /// Who is behind a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    pub user: UserId,
+    pub grant: Arc<Grant>,
+    /// Which credential, for records: `token:ID`, `certificate:NAME` or `nobody`.
+    pub credential: Arc<str>,
+    /// Path of the RPC.
+    pub method: Arc<str>,
 }
 
 impl Caller {
-    /// Everybody, as long as nobody authenticates and the server listens on loopback only.
-    fn local() -> Self {
-        Self {
-            user: UserId("local".to_owned()),
+    /// The one user whose data this is about; only planners may have several, and they are asked by job or plan.
+    pub fn user(&self) -> Result<UserId, Status> {
+        self.grant.reach().sole().cloned().ok_or_else(status::no_single_user)
+    }
+
+    pub fn reach(&self) -> &Reach {
+        self.grant.reach()
+    }
+
+    /// Whose job it is, if this caller reaches it.
+    pub async fn owner_of_job(&self, services: &Services, id: JobId) -> Result<UserId, Error> {
+        match self.person() {
+            Some(user) => Ok(user),
+            None => services.owner_of_job(&self.asker(), id).await,
+        }
+    }
+
+    /// Whose plan it is, if this caller reaches it.
+    pub async fn owner_of_plan(&self, services: &Services, id: PlanId) -> Result<UserId, Error> {
+        match self.person() {
+            Some(user) => Ok(user),
+            None => services.owner_of_plan(&self.asker(), id).await,
+        }
+    }
+
+    /// The user, unless the credential is a planner's: then attempts beyond its users are kept.
+    fn person(&self) -> Option<UserId> {
+        let planner = self.grant.scopes().iter().all(|scope| *scope == Scope::Planner);
+        self.grant.reach().sole().filter(|_| !planner).cloned()
+    }
+
+    fn asker(&self) -> Asker<'_> {
+        Asker {
+            credential: &self.credential,
+            method: &self.method,
+            reach: self.grant.reach(),
         }
     }
 }
 
 /// Takes the caller and the message out of a request.
-pub(crate) fn open<T>(request: tonic::Request<T>) -> Result<(UserId, T), Status> {
-    let caller = request
-        .extensions()
-        .get::<Caller>()
-        .ok_or_else(status::unauthenticated)?;
-    let user = caller.user.clone();
-    Ok((user, request.into_inner()))
-}
-
-/// Identifies the caller of each request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct IdentifyCaller;
-
-impl<S> Layer<S> for IdentifyCaller {
-    type Service = Identified<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Identified { inner }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Identified<S> {
-    inner: S,
-}
-
-impl<S, B> Service<Request<B>> for Identified<S>
-where
-    S: Service<Request<B>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        request.extensions_mut().insert(Caller::local());
-        self.inner.call(request)
-    }
+pub(crate) fn open<T>(request: tonic::Request<T>) -> Result<(Caller, T), Status> {
+    let caller = request.extensions().get::<Caller>();
+    let caller = caller.cloned().ok_or_else(status::unauthenticated)?;
+    Ok((caller, request.into_inner()))
 }

@@ -15,15 +15,28 @@ pub(crate) use runs::Runs;
 use baton_domain::{error::Error, ids::UserId};
 use tonic::{Request, Response, Status};
 
-use crate::{caller, status};
+use crate::{
+    caller::{self, Caller},
+    status,
+};
 
 type Answer<T> = Result<Response<T>, Status>;
 
-/// Answers one unary request: who asks, what comes of it, and how an error is told.
+/// Answers one unary request about one user: who asks, what comes of it, and how an error is told.
 async fn handle<Q, A, F>(request: Request<Q>, work: impl FnOnce(UserId, Q) -> F) -> Answer<A>
 where
     F: Future<Output = Result<A, Error>>,
 {
-    let (user, message) = caller::open(request)?;
+    let (caller, message) = caller::open(request)?;
+    let user = caller.user()?;
     work(user, message).await.map(Response::new).map_err(status::of_error)
+}
+
+/// The same for callers who may reach several users: whose it is follows from what they ask for.
+async fn handle_of_any<Q, A, F>(request: Request<Q>, work: impl FnOnce(Caller, Q) -> F) -> Answer<A>
+where
+    F: Future<Output = Result<A, Error>>,
+{
+    let (caller, message) = caller::open(request)?;
+    work(caller, message).await.map(Response::new).map_err(status::of_error)
 }

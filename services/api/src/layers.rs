@@ -6,6 +6,7 @@ mod admission;
 mod deadline;
 mod details;
 mod ending;
+mod identify;
 mod panics;
 mod streams;
 mod until_stop;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes};
 use tower::{ServiceBuilder, util::BoxCloneService};
 
-use crate::caller::IdentifyCaller;
+use crate::caller::Guard;
 
 /// Routes with everything around them.
 pub(crate) type Stacked = BoxCloneService<Request<Body>, Response<Body>, Infallible>;
@@ -34,7 +35,7 @@ pub(crate) struct Bounds {
 }
 
 /// The layers around the routes; the first is the outermost.
-pub(crate) fn stack(routes: Routes, bounds: &Bounds) -> Stacked {
+pub(crate) fn stack(routes: Routes, guard: Guard, bounds: &Bounds) -> Stacked {
     let streams = Arc::new(Streams::of_every_service());
     let service = ServiceBuilder::new()
         // Outermost: completes what any layer below, and gRPC's own machinery, answers without details.
@@ -50,9 +51,10 @@ pub(crate) fn stack(routes: Routes, bounds: &Bounds) -> Stacked {
         // Ends streams at the stop of the server, so that connections can close; inside admission, which counts them.
         .layer(until_stop::UntilStop::new(bounds.stop.clone(), Arc::clone(&streams)))
         // Starts the clock only for calls that were taken, and covers all that they do.
-        .layer(deadline::Deadline::new(bounds.deadline, streams))
-        // Innermost: handlers find the caller here, and nothing that fails above needs to know who it was.
-        .layer(IdentifyCaller)
+        .layer(deadline::Deadline::new(bounds.deadline, Arc::clone(&streams)))
+        // Innermost: handlers find the caller here, and nothing that fails above needs to know who it was. No message is
+        // read before it, and its look-ups count as part of the call.
+        .layer(identify::IdentifyCaller::new(guard, streams))
         .service(routes.prepare());
     BoxCloneService::new(service)
 }

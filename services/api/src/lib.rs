@@ -9,7 +9,8 @@
 //! 3. [`status`]: the one place that turns an error into a gRPC status.
 //! 4. `watch`: the stream of planning contexts; `feed`: changes of runs, and the streams that tell of them; `intake`:
 //!    streams of runs into the queue.
-//! 5. `layers`: what happens around every call, and [`server`]: how the layers stack and how serving starts and ends.
+//! 5. `caller`: who calls and what they may.
+//! 6. `layers`: what happens around every call, and [`server`]: how the layers stack and how serving starts and ends.
 
 mod backoff;
 mod caller;
@@ -25,5 +26,6 @@ pub mod status;
 mod trace;
 mod watch;
 
+pub use caller::{Authentication, CertificateNames};
 pub use feed::FeedOptions;
-pub use server::{Options, ServeError, Server, require_loopback};
+pub use server::{ClientCa, Options, ServeError, Server, Tls};

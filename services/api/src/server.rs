@@ -4,6 +4,10 @@
 //! Tests serve the same over in-process pipes.
 
 mod ending;
+mod exposure;
+mod tls;
+
+pub use tls::{ClientCa, Tls};
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -28,6 +32,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tower::{Layer, Service, util::BoxCloneService};
 
 use crate::{
+    caller::{Authentication, Guard},
     feed::{FeedOptions, RunFeed},
     handlers::{FlashSales, Jobs, Plans, Runs},
     health::Health,
@@ -60,6 +65,23 @@ pub struct Options {
     pub connection_grace: Duration,
     /// How long calls may take to finish after the shutdown.
     pub drain: Duration,
+    /// Whether callers must prove who they are.
+    pub authentication: Authentication,
+    pub tls: Option<Tls>,
+    /// Tokens may cross a network in clear text, as where something in front of the server does TLS.
+    pub allow_plaintext: bool,
+}
+
+impl Options {
+    /// Fails where an address would be served to others than those who should be.
+    ///
+    /// # Errors
+    /// Without authentication, anything but loopback; without TLS too, unless that is allowed.
+    pub fn check_exposure(&self, address: SocketAddr) -> Result<(), ServeError> {
+        let authenticated = self.authentication != Authentication::None;
+        let sealed = self.tls.is_some() || self.allow_plaintext;
+        exposure::check(address, authenticated, sealed)
+    }
 }
 
 impl Default for Options {
@@ -75,6 +97,9 @@ impl Default for Options {
             connection_age: Duration::from_secs(60 * 60),
             connection_grace: Duration::from_secs(60),
             drain: Duration::from_secs(10),
+            authentication: Authentication::None,
+            tls: None,
+            allow_plaintext: false,
         }
     }
 }
@@ -97,6 +122,10 @@ pub enum ServeError {
     Address(#[source] io::Error),
     #[error("refusing to listen on {0}: callers are not authenticated, so only loopback addresses are served")]
     NotLoopback(SocketAddr),
+    #[error("refusing to listen on {0}: tokens would cross the network in clear text without TLS")]
+    ClearText(SocketAddr),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[source] tonic::transport::Error),
     #[error("serving failed: {0}")]
     Transport(#[from] tonic::transport::Error),
 }
@@ -126,11 +155,12 @@ impl Server {
             deadline: options.deadline,
             stop: stop_streams.clone(),
         };
+        let guard = Guard::new(services.clone(), options.authentication.clone());
         let feed = RunFeed::new(services.clone(), options.feed.clone());
         let runs = Runs::new(services.clone(), Arc::clone(&feed), stop_streams.clone());
         let routes = routes(&services, runs, &options, &reporter)?;
         Ok(Self {
-            service: layers::stack(routes, &bounds),
+            service: layers::stack(routes, guard, &bounds),
             options,
             services,
             feed,
@@ -157,9 +187,10 @@ impl Server {
     /// under way may finish.
     ///
     /// # Errors
-    /// When the listener is not on a loopback address.
+    /// When others than those who should could reach the listener, or when TLS cannot be set up.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServeError> {
-        require_loopback(listener.local_addr().map_err(ServeError::Address)?)?;
+        self.options
+            .check_exposure(listener.local_addr().map_err(ServeError::Address)?)?;
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         self.serve_on(incoming, shutdown).await
     }
@@ -176,7 +207,11 @@ impl Server {
     {
         let health = Health::new(self.reporter, self.services.store().clone()).await;
         let stop_accepting = CancellationToken::new();
-        let serving = tonic::transport::Server::builder()
+        let mut builder = tonic::transport::Server::builder();
+        if let Some(tls) = &self.options.tls {
+            builder = builder.tls_config(tls.to_config()).map_err(ServeError::Tls)?;
+        }
+        let serving = builder
             .http2_keepalive_interval(Some(self.options.keepalive_interval))
             .http2_keepalive_timeout(Some(self.options.keepalive_timeout))
             .max_connection_age(self.options.connection_age)
@@ -213,17 +248,4 @@ fn routes(services: &Services, runs: Runs, options: &Options, reporter: &HealthR
         .add_service(reflection::v1()?)
         .add_service(reflection::v1alpha()?);
     Ok(routes.routes())
-}
-
-/// Refuses addresses that others than this machine can reach, as nobody is authenticated.
-///
-/// # Errors
-/// When the address is not a loopback one.
-pub fn require_loopback(address: SocketAddr) -> Result<(), ServeError> {
-    // `::ffff:127.0.0.1` is 127.0.0.1.
-    if address.ip().to_canonical().is_loopback() {
-        Ok(())
-    } else {
-        Err(ServeError::NotLoopback(address))
-    }
 }

@@ -8,7 +8,10 @@ mod fit;
 
 use std::{collections::HashMap, time::Duration};
 
-use baton_domain::error::{Error, Resource, StoreError, Violation};
+use baton_domain::{
+    credential::Scope,
+    error::{Error, Resource, StoreError, Violation},
+};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt as _};
 
@@ -89,6 +92,8 @@ fn not_found(resource: Resource) -> Status {
         Resource::Run => ("RUN_NOT_FOUND", "baton.v1.Run"),
         Resource::FlashSale => ("FLASH_SALE_NOT_FOUND", "baton.v1.FlashSale"),
         Resource::Plan => ("PLAN_NOT_FOUND", "baton.v1.Plan"),
+        // Tokens are made and revoked by operators; no RPC names one.
+        Resource::Token => ("TOKEN_NOT_FOUND", "baton.v1.Token"),
     };
     let message = Error::NotFound(resource).to_string();
     let mut details = info(reason);
@@ -98,8 +103,46 @@ fn not_found(resource: Resource) -> Status {
 
 /// The request has no caller.
 pub(crate) fn unauthenticated() -> Status {
-    let message = "the request carries no credential";
+    let message = "the request carries no credential: send `authorization: Bearer TOKEN`";
     with(Code::Unauthenticated, message, info("UNAUTHENTICATED"))
+}
+
+/// What was sent is no token, or one that nobody knows.
+pub(crate) fn credential_invalid() -> Status {
+    let message = "the credential is not valid";
+    with(Code::Unauthenticated, message, info("CREDENTIAL_INVALID"))
+}
+
+/// Only who has the whole token learns that it was valid once.
+pub(crate) fn credential_expired() -> Status {
+    let message = "the credential has expired";
+    with(Code::Unauthenticated, message, info("CREDENTIAL_EXPIRED"))
+}
+
+pub(crate) fn credential_revoked() -> Status {
+    let message = "the credential was revoked";
+    with(Code::Unauthenticated, message, info("CREDENTIAL_REVOKED"))
+}
+
+/// The handshake succeeded, but no name of the certificate is mapped.
+pub(crate) fn certificate_unknown() -> Status {
+    let message = "no name of the client certificate is known here";
+    with(Code::Unauthenticated, message, info("CERTIFICATE_UNKNOWN"))
+}
+
+/// The caller is known but may not do this.
+pub(crate) fn scope_missing(needed: &[Scope]) -> Status {
+    let needed: Vec<&str> = needed.iter().map(|scope| scope.as_str()).collect();
+    let needed = needed.join(",");
+    let message = format!("the credential lacks the scope for this (one of: {needed})");
+    let details = info_with("SCOPE_MISSING", vec![("scopes", needed)]);
+    with(Code::PermissionDenied, message, details)
+}
+
+/// A planner's credential that names several users was used for a call about one.
+pub(crate) fn no_single_user() -> Status {
+    let message = "the credential does not stand for one user";
+    with(Code::PermissionDenied, message, info("NO_SINGLE_USER"))
 }
 
 /// The caller's deadline, or the server's own for a call without one, has passed.

@@ -10,8 +10,9 @@ use std::{
 };
 
 use baton_domain::{
+    credential::Reach,
     error::{Error, StoreError},
-    ids::{JobId, UserId},
+    ids::JobId,
     ports::{PlanningHead, Topic},
     services::Services,
 };
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// Something that the reader has not been told yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum News {
     /// Differs at least since this revision; sent in the state it has when the reader takes it.
     Changed(PlanningHead),
@@ -39,7 +40,7 @@ enum News {
 /// What one reader has been sent, and where to look for more.
 pub(crate) struct ContextWatch {
     services: Services,
-    user: UserId,
+    reach: Reach,
     /// Empty watches every job.
     only: BTreeSet<JobId>,
     wakes: BoxStream<'static, ()>,
@@ -52,12 +53,12 @@ pub(crate) struct ContextWatch {
 }
 
 impl ContextWatch {
-    pub(crate) fn new(services: Services, user: UserId, only: Vec<JobId>, poll: Duration) -> Self {
+    pub(crate) fn new(services: Services, reach: Reach, only: Vec<JobId>, poll: Duration) -> Self {
         // Before the first look, so that no change falls in between.
         let wakes = services.store().wakes(Topic::Contexts);
         Self {
             services,
-            user,
+            reach,
             only: only.into_iter().collect(),
             wakes,
             poll,
@@ -102,7 +103,7 @@ impl ContextWatch {
         if self.news.is_empty() {
             self.compare().await?;
         }
-        while let Some(news) = self.news.front().copied() {
+        while let Some(news) = self.news.front().cloned() {
             let event = self.load(news).await?;
             // Only now: a failed load is tried again.
             self.news.pop_front();
@@ -115,15 +116,15 @@ impl ContextWatch {
 
     /// Finds out what differs from what was sent.
     async fn compare(&mut self) -> Result<(), Error> {
-        let mut heads = self.services.planning_heads(&self.user).await?;
+        let mut heads = self.services.planning_heads(&self.reach).await?;
         heads.retain(|head| self.only.is_empty() || self.only.contains(&head.job_id));
         let present: BTreeSet<JobId> = heads.iter().map(|head| head.job_id).collect();
         let gone = self.sent.keys().filter(|job| !present.contains(job));
         self.news.extend(gone.map(|job| News::Removed(*job)));
         let changed = heads
-            .iter()
+            .into_iter()
             .filter(|head| self.sent.get(&head.job_id) != Some(&head.context_revision));
-        self.news.extend(changed.map(|head| News::Changed(*head)));
+        self.news.extend(changed.map(News::Changed));
         if self.in_snapshot {
             self.news.push_back(News::SnapshotEnd);
         }
@@ -143,7 +144,7 @@ impl ContextWatch {
 
     async fn load_context(&mut self, head: PlanningHead) -> Result<Option<Event>, Error> {
         let job = head.job_id;
-        match self.services.planning_context(&self.user, job).await {
+        match self.services.planning_context(&head.user_id, job).await {
             Ok(context) => {
                 self.sent.insert(job, context.planning.context_revision);
                 Ok(Some(Event::Context(context::to_proto(&context))))

@@ -64,6 +64,7 @@ pub enum Resource {
     Run,
     FlashSale,
     Plan,
+    Token,
 }
 
 impl Resource {
@@ -75,6 +76,7 @@ impl Resource {
             Self::Run => "run",
             Self::FlashSale => "flash sale",
             Self::Plan => "plan",
+            Self::Token => "token",
         }
     }
 }

@@ -55,6 +55,10 @@ id!(
     /// A plan: the record of one ask of the model.
     PlanId
 );
+id!(
+    /// An API token.
+    TokenId
+);
 
 /// Who owns a job, an endpoint or a sale. Comes from the caller's credential.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

@@ -5,9 +5,10 @@
 //! How to read it: [`endpoint`], [`hint`] and [`run`] are the things; [`governor`] is the pure function that decides an
 //! endpoint's next run; [`schedule`] is the aggregate through which every change of an endpoint goes; [`ports`] is what
 //! a store must offer; [`services`] has the use cases, each one transaction over the ports. [`plan`] and [`sale`] are
-//! what a planner sees and leaves behind. [`limits`] has every bound and default in one place.
+//! what a planner sees and leaves behind; [`credential`] is who may do what. [`limits`] has every bound and default in one place.
 
 pub mod call;
+pub mod credential;
 pub mod cron;
 pub mod endpoint;
 pub mod error;

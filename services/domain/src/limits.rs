@@ -12,6 +12,8 @@ pub const BODY_BYTES: usize = 256 * 1_024;
 pub const RESPONSE_BYTES_DEFAULT: u32 = 64 * 1_024;
 pub const RESPONSE_BYTES_MAX: u32 = 1_024 * 1_024;
 pub const REQUEST_ID_CHARS: usize = 128;
+pub const USERS_PER_CREDENTIAL: usize = 100;
+pub const TOKEN_LIFE_MAX: Duration = DAY.saturating_mul(3_650);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

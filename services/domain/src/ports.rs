@@ -13,11 +13,13 @@ mod changes;
 mod ledger;
 mod successors;
 mod summaries;
+mod tokens;
 
 pub use changes::{ChangeCursor, ChangeQuery, ChangedRun, Changes, ChangesRepo, Feed};
 pub use ledger::{LedgerRepo, TimeRecord};
 pub use successors::SuccessorsRepo;
 pub use summaries::{EndpointSummary, Percentiles, RunSummary, SummariesRepo};
+pub use tokens::TokensRepo;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +28,7 @@ use futures_core::stream::BoxStream;
 use uuid::Uuid;
 
 use crate::{
+    credential::Reach,
     endpoint::Endpoint,
     error::StoreError,
     ids::{EndpointId, FlashSaleId, JobId, PlanId, RunId, UserId},
@@ -138,6 +141,7 @@ pub trait Tx:
     + RequestsRepo
     + RetentionRepo
     + LedgerRepo
+    + TokensRepo
     + Send
     + Sync
 {
@@ -154,6 +158,8 @@ pub trait JobsRepo {
     /// Adds a job together with its fresh planning row.
     async fn create_job(&mut self, job: &Job) -> StoreResult<()>;
     async fn get_job(&mut self, user: &UserId, id: JobId) -> StoreResult<Option<Job>>;
+    /// Whose job it is.
+    async fn owner_of_job(&mut self, id: JobId) -> StoreResult<Option<UserId>>;
     /// Oldest first.
     async fn list_jobs(&mut self, user: &UserId, status: Option<JobStatus>, page: Page) -> StoreResult<Vec<Job>>;
     /// Writes every field if the stored version is one less than the given; false when it is not.
@@ -266,9 +272,10 @@ pub trait FlashSalesRepo {
 }
 
 /// A job's planning state as the watch compares it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanningHead {
     pub job_id: JobId,
+    pub user_id: UserId,
     pub context_revision: i64,
 }
 
@@ -279,8 +286,10 @@ pub trait PlansRepo {
     /// Locks and loads, in id order; missing ones are left out.
     async fn lock_planning(&mut self, jobs: &[JobId]) -> StoreResult<Vec<JobPlanning>>;
     async fn save_planning(&mut self, planning: &JobPlanning) -> StoreResult<()>;
-    /// Active jobs of the user with a sale that ends in the future or after the job's last ask, in id order.
-    async fn planning_heads(&mut self, user: &UserId) -> StoreResult<Vec<PlanningHead>>;
+    /// Active jobs within reach with a sale that ends in the future or after the job's last ask, in id order.
+    async fn planning_heads(&mut self, reach: &Reach) -> StoreResult<Vec<PlanningHead>>;
+    /// Whose plan it is.
+    async fn owner_of_plan(&mut self, id: PlanId) -> StoreResult<Option<UserId>>;
     async fn insert_plan(&mut self, plan: &Plan) -> StoreResult<()>;
     async fn get_plan(&mut self, user: &UserId, id: PlanId) -> StoreResult<Option<Plan>>;
     /// Newest first; `context` left empty.
@@ -332,7 +341,7 @@ pub trait RequestsRepo {
 /// What is kept, by its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
-    /// Runs by planned time; plans, flash sales and schedules by when they ended or changed.
+    /// Runs by planned time; plans, flash sales, schedules and denials by when they ended, changed or last happened.
     pub records_from: Timestamp,
     /// Request keys by when they were stored.
     pub request_keys_from: Timestamp,
@@ -347,11 +356,12 @@ pub struct Pruned {
     pub schedule_changes: u64,
     pub signal_changes: u64,
     pub request_keys: u64,
+    pub denials: u64,
 }
 
 impl Pruned {
     /// Every table with its count.
-    pub fn counts(&self) -> [(&'static str, u64); 6] {
+    pub fn counts(&self) -> [(&'static str, u64); 7] {
         [
             ("runs", self.runs),
             ("attempts", self.attempts),
@@ -359,6 +369,7 @@ impl Pruned {
             ("schedule-changes", self.schedule_changes),
             ("signal-changes", self.signal_changes),
             ("request-keys", self.request_keys),
+            ("denials", self.denials),
         ]
     }
 
@@ -375,6 +386,7 @@ impl std::ops::AddAssign for Pruned {
         self.schedule_changes += other.schedule_changes;
         self.signal_changes += other.signal_changes;
         self.request_keys += other.request_keys;
+        self.denials += other.denials;
     }
 }
 
@@ -382,7 +394,7 @@ impl std::ops::AddAssign for Pruned {
 #[async_trait]
 pub trait RetentionRepo {
     /// Removes up to `limit` rows of each table that are older than what is kept: finished runs, attempts of runs that are
-    /// not live, plans that are over and that no job stands on, signal changes of sales that are over, request keys, and
-    /// schedule changes but the last before the limit of each endpoint, which still says what applies.
+    /// not live, plans that are over and that no job stands on, signal changes of sales that are over, request keys, denials,
+    /// and schedule changes but the last before the limit of each endpoint, which still says what applies.
     async fn prune(&mut self, kept: &Kept, limit: usize) -> StoreResult<Pruned>;
 }

@@ -22,6 +22,7 @@ mod runs;
 mod sales;
 mod settlement;
 mod submissions;
+mod tokens;
 mod verdicts;
 
 pub use asks::{check_failure, check_planner};
@@ -35,6 +36,7 @@ pub use runs::{Purpose, RunRequest, Summaries, check_planned_at};
 pub use sales::SaleDraft;
 pub use settlement::{Ends, Over, settle};
 pub use submissions::{StoreSubmissions, Submission, Submissions};
+pub use tokens::Asker;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@ mod reading;
 mod retention;
 mod serve;
 mod settings;
+mod tokens;
 mod why;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use reading::{AuditArgs, WhyArgs, run_audit, run_why};
 use settings::{ServeArgs, Settings};
+use tokens::{TokenCommand, run_token};
 
 const EXIT_FAILURE: u8 = 1;
 const EXIT_CONFIG: u8 = 2;
@@ -37,6 +39,9 @@ enum Command {
     Audit(AuditArgs),
     /// Says what became of one time of one endpoint.
     Why(WhyArgs),
+    /// Makes, lists and revokes the credentials of callers.
+    #[command(subcommand)]
+    Token(TokenCommand),
 }
 
 #[tokio::main]
@@ -47,6 +52,7 @@ async fn main() -> ExitCode {
         Command::Serve(args) => serve(&args).await,
         Command::Audit(args) => run_audit(&args).await,
         Command::Why(args) => run_why(&args).await,
+        Command::Token(command) => run_token(&command).await,
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
 
 /// Where the database is.
 #[derive(Debug, Clone, Args)]
-struct DatabaseArgs {
+pub struct DatabaseArgs {
     /// sqlite:PATH, or postgres://USER@HOST/DATABASE. Without it: the SQLite file baton.db in the working directory.
     #[arg(
         long,
@@ -37,6 +37,15 @@ struct DatabaseArgs {
         hide_env_values = true
     )]
     database_url: String,
+}
+
+impl DatabaseArgs {
+    /// The URL, or what is wrong with it.
+    pub fn judge(&self) -> Result<String, ConfigErrors> {
+        let mut errors = ConfigErrors::new();
+        let url = errors.check("--database-url", database_url(&self.database_url));
+        url.ok_or(errors)
+    }
 }
 
 /// What `baton-scheduler audit` takes.
@@ -180,7 +189,8 @@ fn refuse(errors: ConfigErrors) -> ExitCode {
     }
 }
 
-fn tell(message: &dyn std::fmt::Display, code: u8) -> ExitCode {
+/// Prints on standard error.
+pub fn tell(message: &dyn std::fmt::Display, code: u8) -> ExitCode {
     eprintln!("{message}");
     ExitCode::from(code)
 }

@@ -47,7 +47,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         chance: Arc::clone(&chance),
         keep: settings.retention,
     };
-    let server = Server::new(services, baton_api::Options::default())?.layer(GrpcServerTrace);
+    let server = Server::new(services, settings.access.to_options())?.layer(GrpcServerTrace);
     let engine = engine(&settings, queue, dispatcher, chance.as_ref());
 
     if let Some(notifications) = notifications {

@@ -1,5 +1,6 @@
 //! Flags and variables of the scheduler, and what they come to. Every mistake of a start is told at once.
 
+mod access;
 mod planners;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -12,12 +13,13 @@ use baton_runtime::{
 use clap::Args;
 use ipnet::IpNet;
 
+pub use access::{AccessArgs, AccessSettings};
 use planners::PlannerArgs;
 
 /// What `baton-scheduler serve` takes. Values that can be wrong are read as text and judged afterwards.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// Address to serve gRPC on. Loopback only, as there is no authentication yet; port 0 takes a free one.
+    /// Address to serve gRPC on. Loopback only, unless callers authenticate; port 0 takes a free one.
     #[arg(
         long,
         env = "BATON_LISTEN",
@@ -84,6 +86,9 @@ pub struct ServeArgs {
     test_clock_offset: String,
 
     #[command(flatten)]
+    access: AccessArgs,
+
+    #[command(flatten)]
     telemetry: TelemetryArgs,
 }
 
@@ -91,6 +96,7 @@ pub struct ServeArgs {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub listen: SocketAddr,
+    pub access: AccessSettings,
     pub database_url: String,
     pub egress_allow: Vec<IpNet>,
     /// `None` leaves calls unsigned.
@@ -114,6 +120,7 @@ impl Settings {
     pub fn judge(args: &ServeArgs) -> Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::new();
         let listen = errors.check("--listen", listen(&args.listen));
+        let access = AccessSettings::judge(&args.access, listen, &mut errors);
         let database_url = errors.check("--database-url", database_url(&args.database_url));
         let allowed: Vec<Option<IpNet>> = args
             .egress_allow
@@ -142,6 +149,7 @@ impl Settings {
         let judged = "a value without a mistake was judged";
         Ok(Self {
             listen: listen.expect(judged),
+            access: access.expect(judged),
             database_url: database_url.expect(judged),
             egress_allow: allowed.into_iter().flatten().collect(),
             signing_key_file: args.signing_key_file.clone(),
@@ -160,15 +168,8 @@ impl Settings {
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| format!("`{text}` is not of the form 127.0.0.1:50051"))?;
-    if !address.ip().is_loopback() {
-        return Err(format!(
-            "`{text}` is not a loopback address: without authentication nothing else is served"
-        ));
-    }
-    Ok(address)
+    text.parse()
+        .map_err(|_| format!("`{text}` is not of the form 127.0.0.1:50051"))
 }
 
 pub fn database_url(text: &str) -> Result<String, String> {

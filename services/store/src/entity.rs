@@ -3,6 +3,8 @@
 //! What the columns mean to the domain is in [`crate::mapping`]; nothing outside this crate sees an entity. Instants are
 //! UTC in whole microseconds, columns that end in `_us` are durations in microseconds.
 
+pub mod api_token;
+pub mod denial;
 pub mod endpoint_state;
 pub mod flash_sale;
 pub mod flash_sale_job;

@@ -16,6 +16,6 @@ pub mod store;
 mod tx;
 mod wakes;
 
-pub use open::{Opened, Options, open, open_reader};
+pub use open::{Missing, Opened, Options, open, open_beside, open_reader};
 pub use start::StartError;
 pub use store::{DbClock, SqlStore};

@@ -9,6 +9,7 @@ pub mod plans;
 pub mod records;
 pub mod runs;
 pub mod sales;
+pub mod tokens;
 
 use std::{fmt::Display, time::Duration};
 

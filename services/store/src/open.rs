@@ -51,6 +51,13 @@ impl Options {
     }
 }
 
+/// What to do where there is no SQLite file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    Make,
+    Refuse,
+}
+
 /// An open store.
 pub struct Opened {
     pub store: Arc<dyn Store>,
@@ -81,6 +88,22 @@ pub async fn open_reader(url: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sto
     }
     match sqlite_path(url) {
         Some(path) => Ok(Arc::new(sqlite::connect_reader(Path::new(path), clock).await?)),
+        None => Err(StartError::Url("neither of both".to_owned())),
+    }
+}
+
+/// Opens the same for reading and writing beside whoever serves from it. A SQLite file that is new or behind is migrated
+/// if nobody serves from it.
+pub async fn open_beside(url: &str, clock: Arc<dyn Clock>, missing: Missing) -> Result<Arc<dyn Store>, StartError> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Arc::new(
+            postgres::connect(url, DbClock::Database, 1, Sessions::Own).await?,
+        ));
+    }
+    match sqlite_path(url) {
+        Some(path) => Ok(Arc::new(
+            sqlite::connect_beside(Path::new(path), clock, missing == Missing::Make).await?,
+        )),
         None => Err(StartError::Url("neither of both".to_owned())),
     }
 }

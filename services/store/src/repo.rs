@@ -17,6 +17,7 @@ mod sales;
 mod schedules;
 mod successors;
 mod summaries;
+mod tokens;
 
 /// How many rows a page wants.
 fn rows_of(page: Page) -> u64 {

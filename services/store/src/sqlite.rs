@@ -30,15 +30,8 @@ const READERS: u32 = 4;
 pub async fn connect(path: &Path, clock: Arc<dyn Clock>) -> Result<SqlStore, StartError> {
     let serving = lock(path)?;
     let writer = pool(options(path).create_if_missing(true), 1).await?;
-    match schema_state(&writer)
-        .await
-        .map_err(|error| StartError::Unreachable(error.to_string()))?
-    {
-        SchemaState::Behind(_) => {
-            migrate_up(&writer)
-                .await
-                .map_err(|error| StartError::Migration(error.to_string()))?;
-        }
+    match state(&writer).await? {
+        SchemaState::Behind(_) => migrate(&writer).await?,
         other => require_current(other)?,
     }
     let reader = pool(options(path).read_only(true), READERS).await?;
@@ -55,18 +48,43 @@ pub async fn connect(path: &Path, clock: Arc<dyn Clock>) -> Result<SqlStore, Sta
 /// Opens the file for reading only, beside whoever serves from it.
 pub async fn connect_reader(path: &Path, clock: Arc<dyn Clock>) -> Result<SqlStore, StartError> {
     let reader = pool(options(path).read_only(true), 1).await?;
-    let state = schema_state(&reader)
-        .await
-        .map_err(|error| StartError::Unreachable(error.to_string()))?;
-    require_current(state)?;
-    Ok(SqlStore {
-        writer: reader.clone(),
-        reader,
+    require_current(state(&reader).await?)?;
+    Ok(beside(reader, clock))
+}
+
+/// Opens the file beside whoever serves from it; SQLite lets one of them write at a time. A file that is new or behind is
+/// migrated, which nobody may be served from meanwhile. `make` it where there is none.
+pub async fn connect_beside(path: &Path, clock: Arc<dyn Clock>, make: bool) -> Result<SqlStore, StartError> {
+    let writer = pool(options(path).create_if_missing(make), 1).await?;
+    match state(&writer).await? {
+        SchemaState::Behind(_) => {
+            let _serving = lock(path)?;
+            migrate(&writer).await?;
+        }
+        other => require_current(other)?,
+    }
+    Ok(beside(writer, clock))
+}
+
+fn beside(db: DatabaseConnection, clock: Arc<dyn Clock>) -> SqlStore {
+    SqlStore {
+        writer: db.clone(),
+        reader: db,
         clock: DbClock::Injected(clock),
         wakes: Wakes::default(),
         settings: None,
         _serving: None,
-    })
+    }
+}
+
+async fn state(db: &DatabaseConnection) -> Result<SchemaState, StartError> {
+    let state = schema_state(db).await;
+    state.map_err(|error| StartError::Unreachable(error.to_string()))
+}
+
+async fn migrate(db: &DatabaseConnection) -> Result<(), StartError> {
+    let done = migrate_up(db).await;
+    done.map_err(|error| StartError::Migration(error.to_string()))
 }
 
 /// Takes the lock file beside the database. The lock goes with the process, the file may stay.

@@ -3,6 +3,7 @@
 //! `cargo xtask test` builds the binaries first. Waiting is always for something to become visible through the API or in
 //! the sink, with a limit.
 
+mod access;
 mod configuration;
 mod durability;
 mod models;

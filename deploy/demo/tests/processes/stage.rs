@@ -16,10 +16,12 @@ use baton_demo::{
     },
     sink::Sink,
 };
-use baton_proto::v1::{
-    self, Plan, PlanState, Run, endpoint::Baseline, flash_sales_service_client::FlashSalesServiceClient,
-    jobs_service_client::JobsServiceClient, plans_service_client::PlansServiceClient,
-    runs_service_client::RunsServiceClient,
+use baton_proto::{
+    client::{Connect, Connection, Transport},
+    v1::{
+        self, Plan, PlanState, Run, endpoint::Baseline, jobs_service_client::JobsServiceClient,
+        runs_service_client::RunsServiceClient,
+    },
 };
 use tempfile::TempDir;
 use tokio::{
@@ -27,7 +29,6 @@ use tokio::{
     process::{Child, ChildStdout, Command},
     time::{Instant, sleep, timeout},
 };
-use tonic::transport::Channel;
 
 /// Longest wait for anything that should happen.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -114,7 +115,7 @@ pub struct Stage {
     scenario: Scenario,
     scheduler: Option<Process>,
     pub url: String,
-    channel: Channel,
+    connection: Connection,
 }
 
 impl Stage {
@@ -126,19 +127,29 @@ impl Stage {
 
     /// On any database.
     pub async fn on(directory: TempDir, database: &str, arguments: &[&str]) -> Self {
+        let address = free_address().to_string();
+        let connect = Connect::to(format!("http://{address}"));
+        Self::secured(directory, database, &address, arguments, connect).await
+    }
+
+    /// On an address where callers need what `connect` has.
+    pub async fn secured(
+        directory: TempDir,
+        database: &str,
+        address: &str,
+        arguments: &[&str],
+        connect: Connect,
+    ) -> Self {
         let scenario = Scenario::parse(FLASH_SALE, "flash-sale.json").expect("the scenario is valid");
         let sink = Sink::start(&scenario.phases[0]).await.expect("the shop opens");
-        let address = free_address().to_string();
-        let scheduler = start_scheduler(directory.path(), database, &address, arguments).await;
-        let url = format!("http://{address}");
-        let channel = Channel::from_shared(url.clone()).expect("a URL").connect_lazy();
+        let scheduler = start_scheduler(directory.path(), database, address, arguments).await;
         Self {
             directory,
             sink,
             scenario,
             scheduler: Some(scheduler),
-            url,
-            channel,
+            url: connect.url().to_owned(),
+            connection: connect.attempts(1).lazily().expect("a connection"),
         }
     }
 
@@ -160,12 +171,12 @@ impl Stage {
             .expect("a phase of the scenario")
     }
 
-    pub fn jobs(&self) -> JobsServiceClient<Channel> {
-        JobsServiceClient::new(self.channel.clone())
+    pub fn jobs(&self) -> JobsServiceClient<Transport> {
+        self.connection.jobs()
     }
 
-    pub fn runs_client(&self) -> RunsServiceClient<Channel> {
-        RunsServiceClient::new(self.channel.clone())
+    pub fn runs_client(&self) -> RunsServiceClient<Transport> {
+        self.connection.runs()
     }
 
     pub async fn start_model(&self, address: Option<SocketAddr>) -> ScriptedModel {
@@ -244,12 +255,12 @@ impl Stage {
             flash_sale: Some(sale),
             ..Default::default()
         };
-        let mut sales = FlashSalesServiceClient::new(self.channel.clone());
+        let mut sales = self.connection.flash_sales();
         sales.create_flash_sale(request).await.expect("a sale").into_inner().id
     }
 
     pub async fn set_signal(&self, sale_id: &str, name: &str, value: f64) {
-        let mut sales = FlashSalesServiceClient::new(self.channel.clone());
+        let mut sales = self.connection.flash_sales();
         let current = sales
             .get_flash_sale(v1::GetFlashSaleRequest { id: sale_id.to_owned() })
             .await;
@@ -304,7 +315,7 @@ impl Stage {
             page_size: 1_000,
             ..Default::default()
         };
-        let mut plans = PlansServiceClient::new(self.channel.clone());
+        let mut plans = self.connection.plans();
         plans.list_plans(request).await.expect("plans").into_inner().plans
     }
 

@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use baton_proto::v1::{self, RunStatus, runs_service_client::RunsServiceClient, watch_runs_response::Event};
+use baton_proto::{
+    client::{Connect, Transport},
+    v1::{self, RunStatus, runs_service_client::RunsServiceClient, watch_runs_response::Event},
+};
 use tempfile::TempDir;
 use tokio::time::timeout;
-use tonic::{Streaming, transport::Channel};
+use tonic::Streaming;
 
 use crate::{
     postgres::{Database, migrate},
@@ -22,7 +25,7 @@ struct Told {
 }
 
 impl Told {
-    async fn open(&self, runs: &mut RunsServiceClient<Channel>) -> Watch {
+    async fn open(&self, runs: &mut RunsServiceClient<Transport>) -> Watch {
         let request = v1::WatchRunsRequest {
             statuses: vec![RunStatus::Succeeded.into()],
             cursor: self.cursor.clone(),
@@ -62,9 +65,8 @@ async fn a_watch_goes_on_at_another_scheduler_without_gap_or_repeat() {
     let stage = Stage::on(directory, &database.url, &arguments).await;
     let doomed_address = free_address().to_string();
     let doomed = start_scheduler(stage.directory.path(), &database.url, &doomed_address, &arguments).await;
-    let mut doomed_runs = RunsServiceClient::connect(format!("http://{doomed_address}"))
-        .await
-        .expect("the scheduler to be killed");
+    let doomed_runs = Connect::to(format!("http://{doomed_address}")).attempts(1).lazily();
+    let mut doomed_runs = doomed_runs.expect("the scheduler to be killed").runs();
 
     let mut told = Told::default();
     let mut watch = told.open(&mut doomed_runs).await;

@@ -22,7 +22,6 @@ pub struct Service {
     #[serde(default)]
     pub depends_on: BTreeMap<String, Dependency>,
     pub healthcheck: Option<HealthCheck>,
-    pub network_mode: Option<String>,
     #[serde(default)]
     pub ports: Vec<String>,
     #[serde(default)]

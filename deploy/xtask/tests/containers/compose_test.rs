@@ -83,22 +83,27 @@ fn dependencies_exist_and_can_be_waited_for() {
     }
 }
 
-/// Without authentication a scheduler serves on loopback only, so its clients must share its network.
+/// What serves others than its own container wants credentials, and only this machine reaches it from outside.
 #[test]
-fn the_planner_and_the_probes_reach_the_schedulers_on_loopback() {
+fn the_planner_and_the_probes_reach_the_schedulers_and_nobody_does_without_a_token() {
     let compose = Compose::read();
     for name in ["scheduler-1", "scheduler-2"] {
         let scheduler = &compose.services[name];
         let listen: SocketAddr = scheduler.flag("--listen").expect(name).parse().expect("host and port");
-        assert!(listen.ip().is_loopback(), "{name} listens on {listen}");
-        assert!(scheduler.ports.is_empty(), "{name} publishes a port that leads nowhere");
+        assert!(listen.ip().is_unspecified(), "{name} listens on {listen}");
+        assert_eq!(scheduler.flag("--auth"), Some("tokens"), "{name}");
         let check = scheduler.healthcheck.as_ref().expect("a health check");
-        assert_eq!(check.test.last(), Some(&format!("-addr={listen}")));
+        assert_eq!(check.test.last(), Some(&format!("-addr=127.0.0.1:{}", listen.port())));
+        for port in &scheduler.ports {
+            assert!(port.starts_with("127.0.0.1:"), "{name} publishes {port}");
+        }
     }
     let planner = &compose.services["planner"];
-    assert_eq!(planner.network_mode.as_deref(), Some("service:scheduler-1"));
-    let listen = compose.services["scheduler-1"].flag("--listen").expect("an address");
-    assert_eq!(planner.flag("--scheduler"), Some(format!("http://{listen}").as_str()));
+    assert_eq!(planner.flag("--scheduler"), Some("http://scheduler-1:50051"));
+    assert_eq!(
+        planner.environment["BATON_TOKEN"], None,
+        "the token is passed through, never written here"
+    );
 }
 
 #[test]

@@ -11,9 +11,9 @@ use baton_proto::v1::{self as pb, plans_service_server::PlansService};
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
-use super::{Answer, handle};
+use super::{Answer, handle, handle_of_any};
 use crate::{
-    caller,
+    caller::{self, Caller},
     convert::{context, fields::read, job, page::Paging, plan},
     status, trace,
     watch::ContextWatch,
@@ -30,12 +30,26 @@ impl Plans {
         Self { services, watch_poll }
     }
 
-    async fn watch(&self, user: UserId, request: pb::WatchPlanningContextsRequest) -> Result<ContextWatch, Error> {
+    async fn watch(&self, caller: Caller, request: pb::WatchPlanningContextsRequest) -> Result<ContextWatch, Error> {
         let jobs = context::read_watch(&request)?;
         for job in &jobs {
+            let user = caller.owner_of_job(&self.services, *job).await?;
             self.services.get_job(&user, *job).await?;
         }
-        Ok(ContextWatch::new(self.services.clone(), user, jobs, self.watch_poll))
+        let reach = caller.reach().clone();
+        Ok(ContextWatch::new(self.services.clone(), reach, jobs, self.watch_poll))
+    }
+
+    /// Whose plans are listed.
+    async fn lister(&self, caller: &Caller, job: Option<JobId>) -> Result<UserId, Error> {
+        match (caller.reach().sole(), job) {
+            (Some(user), _) => Ok(user.clone()),
+            (None, Some(job)) => caller.owner_of_job(&self.services, job).await,
+            (None, None) => Err(Error::invalid(
+                "job_id",
+                "is required of a planner's credential that names several users",
+            )),
+        }
     }
 }
 
@@ -47,14 +61,15 @@ impl PlansService for Plans {
         &self,
         request: Request<pb::WatchPlanningContextsRequest>,
     ) -> Answer<Self::WatchPlanningContextsStream> {
-        let (user, request) = caller::open(request)?;
-        let watch = self.watch(user, request).await.map_err(status::of_error)?;
+        let (caller, request) = caller::open(request)?;
+        let watch = self.watch(caller, request).await.map_err(status::of_error)?;
         Ok(Response::new(watch.into_stream()))
     }
 
     async fn begin_plan(&self, request: Request<pb::BeginPlanRequest>) -> Answer<pb::BeginPlanResponse> {
-        handle(request, |user, request| async move {
+        handle_of_any(request, |caller, request| async move {
             let job = context::read_begin(&request)?;
+            let user = caller.owner_of_job(&self.services, job).await?;
             let seen = self.services.planning_context(&user, job).await?;
             context::check_revision(request.context_revision, seen.planning.context_revision)?;
             let begun = self.services.begin_plan(&user, job, &request.planner).await?;
@@ -67,16 +82,18 @@ impl PlansService for Plans {
     }
 
     async fn renew_plan(&self, request: Request<pb::RenewPlanRequest>) -> Answer<pb::Plan> {
-        handle(request, |user, request| async move {
+        handle_of_any(request, |caller, request| async move {
             let id = read(|fields| fields.id("plan_id", &request.plan_id, PlanId))?;
+            let user = caller.owner_of_plan(&self.services, id).await?;
             Ok(plan::to_proto(&self.services.renew_plan(&user, id).await?))
         })
         .await
     }
 
     async fn submit_plan(&self, request: Request<pb::SubmitPlanRequest>) -> Answer<pb::Plan> {
-        handle(request, |user, request| async move {
+        handle_of_any(request, |caller, request| async move {
             let (id, answer) = plan::read_submit(request, self.services.limits())?;
+            let user = caller.owner_of_plan(&self.services, id).await?;
             let view = self.services.submit_plan(&user, id, answer).await?;
             Ok(plan::view_to_proto(&view))
         })
@@ -84,8 +101,9 @@ impl PlansService for Plans {
     }
 
     async fn advance_plan(&self, request: Request<pb::AdvancePlanRequest>) -> Answer<pb::Plan> {
-        handle(request, |user, request| async move {
+        handle_of_any(request, |caller, request| async move {
             let (id, wave) = plan::read_advance(&request)?;
+            let user = caller.owner_of_plan(&self.services, id).await?;
             let view = self.services.advance_plan(&user, id, wave, trace::parent()).await?;
             Ok(plan::view_to_proto(&view))
         })
@@ -93,8 +111,9 @@ impl PlansService for Plans {
     }
 
     async fn fail_plan(&self, request: Request<pb::FailPlanRequest>) -> Answer<pb::Plan> {
-        handle(request, |user, request| async move {
+        handle_of_any(request, |caller, request| async move {
             let failure = plan::read_fail(request)?;
+            let user = caller.owner_of_plan(&self.services, failure.id).await?;
             let recorded = self
                 .services
                 .fail_plan(&user, failure.id, &failure.verdict, &failure.detail, failure.call);
@@ -133,8 +152,9 @@ impl PlansService for Plans {
     }
 
     async fn get_plan(&self, request: Request<pb::GetPlanRequest>) -> Answer<pb::Plan> {
-        handle(request, |user, request| async move {
+        handle_of_any(request, |caller, request| async move {
             let id = read(|fields| fields.id("id", &request.id, PlanId))?;
+            let user = caller.owner_of_plan(&self.services, id).await?;
             let view = self.services.get_plan(&user, id).await?;
             Ok(pb::Plan {
                 context_json: view.plan.context.clone(),
@@ -145,11 +165,12 @@ impl PlansService for Plans {
     }
 
     async fn list_plans(&self, request: Request<pb::ListPlansRequest>) -> Answer<pb::ListPlansResponse> {
-        handle(request, |user, request| async move {
+        handle_of_any(request, |caller, request| async move {
             let (paging, job) = read(|fields| {
                 let paging = Paging::read(fields, &request);
                 (paging, fields.optional_id("job_id", request.job_id.as_deref(), JobId))
             })?;
+            let user = self.lister(&caller, job).await?;
             let listing = self.services.list_plans(&user, job, paging.page).await?;
             let (plans, next_page_token) = paging.fill(&listing, |plan| plan.id.0, plan::to_proto);
             Ok(pb::ListPlansResponse { plans, next_page_token })

@@ -57,10 +57,10 @@ impl RunsService for Runs {
     }
 
     async fn submit_runs(&self, request: Request<Streaming<pb::SubmitRunsRequest>>) -> Answer<pb::SubmitRunsResponse> {
-        let (user, messages) = caller::open(request)?;
+        let (caller, messages) = caller::open(request)?;
         let intake = Intake {
             services: self.services.clone(),
-            user,
+            user: caller.user()?,
             trace_parent: trace::parent(),
             stop: self.stop.clone(),
         };
@@ -111,8 +111,8 @@ impl RunsService for Runs {
     }
 
     async fn watch_runs(&self, request: Request<pb::WatchRunsRequest>) -> Answer<Self::WatchRunsStream> {
-        let (user, request) = caller::open(request)?;
-        let wanted = watch::read(user, &request).map_err(status::of_error)?;
+        let (caller, request) = caller::open(request)?;
+        let wanted = watch::read(caller.user()?, &request).map_err(status::of_error)?;
         let watch = RunWatch::open(Arc::clone(&self.feed), wanted).await;
         Ok(Response::new(watch.map_err(status::of_error)?.into_stream()))
     }

@@ -56,6 +56,7 @@ fn not_found_names_the_kind_and_no_id() {
             "flash sale not found",
         ),
         (Resource::Plan, "PLAN_NOT_FOUND", "baton.v1.Plan", "plan not found"),
+        (Resource::Token, "TOKEN_NOT_FOUND", "baton.v1.Token", "token not found"),
     ];
     for (resource, reason, kind, message) in rows {
         let status = row(Error::NotFound(resource), Code::NotFound, reason);
@@ -143,6 +144,12 @@ fn what_the_database_said_stays_inside() {
 fn the_layers_statuses_have_details_too() {
     let rows = [
         (unauthenticated(), Code::Unauthenticated, "UNAUTHENTICATED"),
+        (credential_invalid(), Code::Unauthenticated, "CREDENTIAL_INVALID"),
+        (credential_expired(), Code::Unauthenticated, "CREDENTIAL_EXPIRED"),
+        (credential_revoked(), Code::Unauthenticated, "CREDENTIAL_REVOKED"),
+        (certificate_unknown(), Code::Unauthenticated, "CERTIFICATE_UNKNOWN"),
+        (scope_missing(&[Scope::Jobs]), Code::PermissionDenied, "SCOPE_MISSING"),
+        (no_single_user(), Code::PermissionDenied, "NO_SINGLE_USER"),
         (deadline_exceeded(), Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
         (overloaded(), Code::ResourceExhausted, "OVERLOADED"),
         (too_slow(), Code::ResourceExhausted, "WATCH_TOO_SLOW"),

@@ -3,12 +3,14 @@
 mod bad_input;
 mod calls;
 mod connections;
+mod credentials;
 mod endpoint_verbs;
 mod endpoints;
 mod explain;
 mod fuzz;
 mod harness;
 mod hints;
+mod isolation;
 mod jobs;
 mod many_watches;
 mod modes;

@@ -4,6 +4,7 @@ mod cuts;
 mod record;
 
 use crate::{
+    credential::Reach,
     error::{Error, Resource},
     hint::Author,
     ids::{EndpointId, JobId, PlanId, RunId, UserId},
@@ -81,10 +82,10 @@ impl PlanningContext {
 }
 
 impl Services {
-    /// Jobs whose contexts planners should see, with their revisions.
-    pub async fn planning_heads(&self, user: &UserId) -> Result<Vec<PlanningHead>, Error> {
+    /// Jobs within reach whose contexts planners should see, with their revisions.
+    pub async fn planning_heads(&self, reach: &Reach) -> Result<Vec<PlanningHead>, Error> {
         let mut tx = self.store.read().await?;
-        Ok(tx.planning_heads(user).await?)
+        Ok(tx.planning_heads(reach).await?)
     }
 
     /// The context of one job as of now.

@@ -42,6 +42,17 @@ impl JobsRepo for SqlTx {
         found.map_err(store_error)?.map(job_of).transpose()
     }
 
+    async fn owner_of_job(&mut self, id: JobId) -> StoreResult<Option<UserId>> {
+        let found: Option<String> = job::Entity::find_by_id(id.0)
+            .select_only()
+            .column(job::Column::UserId)
+            .into_tuple()
+            .one(&self.db)
+            .await
+            .map_err(store_error)?;
+        Ok(found.map(UserId))
+    }
+
     async fn list_jobs(&mut self, user: &UserId, status: Option<JobStatus>, page: Page) -> StoreResult<Vec<Job>> {
         let found = job::Entity::find()
             .filter(job::Column::UserId.eq(&user.0))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use baton_domain::{
+    credential::Reach,
     ids::{JobId, PlanId, UserId},
     plan::{JobPlanning, Plan, PlanHint, PlanStep},
     ports::{Page, PlanUsage, PlanningHead, PlansRepo, StoreResult},
@@ -11,7 +12,7 @@ use baton_domain::{
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, Iterable as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, prelude::Uuid, sea_query::Expr,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, Value, prelude::Uuid, sea_query::Expr,
 };
 
 use crate::{
@@ -25,19 +26,19 @@ use crate::{
     tx::SqlTx,
 };
 
-/// One row for each active job of user $1 with a sale that ends after $2, now, or after the job's last ask.
+/// One row for each active job within reach with a sale that ends after $1, now, or after the job's last ask.
 const HEADS: &str = "
-    SELECT j.id AS job_id, p.context_revision
+    SELECT j.id AS job_id, j.user_id, p.context_revision
       FROM jobs j
       JOIN job_planning p ON p.job_id = j.id
-     WHERE j.user_id = $1
+     WHERE {reach}
        AND j.status = 'active'
        AND EXISTS (
            SELECT 1
              FROM flash_sale_jobs c
              JOIN flash_sales f ON f.id = c.flash_sale_id
             WHERE c.job_id = j.id
-              AND (f.ends_at > $2 OR f.ends_at > COALESCE(p.asked_at, j.created_at)))
+              AND (f.ends_at > $1 OR f.ends_at > COALESCE(p.asked_at, j.created_at)))
      ORDER BY j.id";
 
 /// One row: how many plans of job $1 began after $2, when the first of them did, and what was charged after $2: when a
@@ -70,6 +71,7 @@ struct UsedUp {
 #[derive(FromQueryResult)]
 struct Head {
     job_id: Uuid,
+    user_id: String,
     context_revision: i64,
 }
 
@@ -78,6 +80,16 @@ struct Usage {
     asks: i64,
     steps: i64,
     oldest: Option<Timestamp>,
+}
+
+/// The condition on `j.user_id`, whose parameters follow the first.
+fn within(reach: &Reach) -> (String, Vec<Value>) {
+    let Reach::Users(users) = reach else {
+        return ("TRUE".to_owned(), Vec::new());
+    };
+    let places: Vec<String> = (2..).take(users.len()).map(|place| format!("${place}")).collect();
+    let values = users.iter().map(|user| user.0.as_str().into()).collect();
+    (format!("j.user_id IN ({})", places.join(", ")), values)
 }
 
 #[async_trait]
@@ -106,15 +118,27 @@ impl PlansRepo for SqlTx {
         written.map(drop).map_err(store_error)
     }
 
-    async fn planning_heads(&mut self, user: &UserId) -> StoreResult<Vec<PlanningHead>> {
-        let found: Vec<Head> = self
-            .rows(HEADS, vec![user.0.as_str().into(), self.time().into()])
-            .await?;
+    async fn planning_heads(&mut self, reach: &Reach) -> StoreResult<Vec<PlanningHead>> {
+        let (reach, users) = within(reach);
+        let values = std::iter::once(self.time().into()).chain(users).collect();
+        let found: Vec<Head> = self.rows(HEADS.replace("{reach}", &reach), values).await?;
         let head = |head: Head| PlanningHead {
             job_id: JobId(head.job_id),
+            user_id: UserId(head.user_id),
             context_revision: head.context_revision,
         };
         Ok(found.into_iter().map(head).collect())
+    }
+
+    async fn owner_of_plan(&mut self, id: PlanId) -> StoreResult<Option<UserId>> {
+        let found: Option<String> = plan::Entity::find_by_id(id.0)
+            .select_only()
+            .column(plan::Column::UserId)
+            .into_tuple()
+            .one(&self.db)
+            .await
+            .map_err(store_error)?;
+        Ok(found.map(UserId))
     }
 
     async fn insert_plan(&mut self, plan: &Plan) -> StoreResult<()> {

@@ -78,6 +78,12 @@ const REQUEST_KEYS: &str = "
      WHERE (user_id, method, request_id) IN (
                SELECT user_id, method, request_id FROM request_keys WHERE created_at < $1 LIMIT $2)";
 
+/// Denials that last happened before $1; at most $2.
+const DENIALS: &str = "
+    DELETE FROM denials
+     WHERE (credential, method, reason) IN (
+               SELECT credential, method, reason FROM denials WHERE last_at < $1 LIMIT $2)";
+
 #[async_trait]
 impl RetentionRepo for SqlTx {
     async fn prune(&mut self, kept: &Kept, limit: usize) -> StoreResult<Pruned> {
@@ -97,6 +103,7 @@ impl RetentionRepo for SqlTx {
             schedule_changes: self.remove(SCHEDULE_CHANGES, from, limit).await?,
             signal_changes: self.remove(SIGNAL_CHANGES, from, limit).await?,
             request_keys: self.remove(REQUEST_KEYS, kept.request_keys_from, limit).await?,
+            denials: self.remove(DENIALS, from, limit).await?,
         })
     }
 }

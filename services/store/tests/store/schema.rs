@@ -5,8 +5,10 @@ use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 
 use crate::databases::{Folder, OwnDatabase};
 
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 19] = [
+    "api_tokens",
     "change_marks",
+    "denials",
     "endpoint_state",
     "flash_sale_jobs",
     "flash_sales",
