@@ -53,6 +53,10 @@ impl Queue for Counted {
         self.queue.claim_due(claim).await
     }
 
+    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
+        self.queue.next_due_in().await
+    }
+
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
         self.queue.renew(leases, lease).await
     }

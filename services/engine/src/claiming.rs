@@ -38,6 +38,8 @@ impl Engine {
     ) {
         let mut retry = FIRST_RETRY;
         let mut recovered = Instant::now();
+        // Nothing was said to be due, and nobody has said anything since.
+        let mut quiet = false;
         while !stop.is_cancelled() {
             let ready = async {
                 self.flights.one_free().await;
@@ -46,15 +48,38 @@ impl Engine {
             if stop.run_until_cancelled(ready).await.is_none() {
                 return;
             }
-            let then = self.claim_once(&ended, &mut recovered, &mut retry).await;
+            let then = match self.still_quiet(quiet).await {
+                Some(wait) => Then::Within(wait),
+                None => self.claim_once(&ended, &mut recovered, &mut retry).await,
+            };
             let waiting = async {
                 match then {
-                    Then::AtOnce => {}
-                    Then::Retry(wait) => tokio::time::sleep(wait).await,
-                    Then::Within(wait) => drop(tokio::time::timeout(wait, wakes.next()).await),
+                    Then::AtOnce => false,
+                    Then::Retry(wait) => {
+                        tokio::time::sleep(wait).await;
+                        false
+                    }
+                    Then::Within(wait) => {
+                        let woken = tokio::time::timeout(wait, wakes.next()).await.is_ok();
+                        !woken && wait >= self.config.poll
+                    }
                 }
             };
-            stop.run_until_cancelled(waiting).await;
+            quiet = stop.run_until_cancelled(waiting).await.unwrap_or_default();
+        }
+    }
+
+    /// How long to wait on, when a whole poll has passed in silence and still nothing is due. A glance costs a fraction of
+    /// a claim, and an idle engine does little else.
+    async fn still_quiet(&self, quiet: bool) -> Option<Duration> {
+        if !quiet {
+            return None;
+        }
+        match self.queue.next_due_in().await {
+            Ok(Some(Duration::ZERO)) => None,
+            Ok(next) => Some(next.unwrap_or(self.config.poll).min(self.config.poll)),
+            // The claim will tell.
+            Err(_) => None,
         }
     }
 

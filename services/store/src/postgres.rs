@@ -11,6 +11,7 @@ pub mod claim;
 pub mod columns;
 mod finish;
 pub mod listen;
+mod moving;
 pub mod partitions;
 pub mod pool;
 pub mod queue;

@@ -7,6 +7,7 @@ use std::{fs::File, sync::Arc};
 
 use async_trait::async_trait;
 use baton_domain::{
+    error::StoreError,
     ports::{Store, StoreResult, Topic, Tx},
     time::{Clock, Timestamp},
 };
@@ -120,6 +121,14 @@ impl Store for SqlStore {
     }
 
     async fn check(&self) -> StoreResult<()> {
+        // The server's own sessions are handed out once they have answered, without a query. A pooler answers for itself.
+        if self.is_postgres() && self.settings.is_none() {
+            let pool = self.reader.get_postgres_connection_pool();
+            let connection = pool.acquire().await;
+            return connection
+                .map(drop)
+                .map_err(|error| StoreError::Unavailable(crate::error::detail(&error)));
+        }
         self.reader
             .execute_unprepared("SELECT 1")
             .await

@@ -83,6 +83,11 @@ pub struct Claims {
 pub trait Queue: Send + Sync {
     /// Takes up to `limit` due runs whose endpoints are free. None starts before its planned time.
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error>;
+    /// How long until something is due, without taking it; `None` when nothing is planned. Cheaper than a claim that finds
+    /// nothing; a queue that cannot tell says that something is due.
+    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
+        Ok(Some(Duration::ZERO))
+    }
     /// Extends leases; returns the ids of those that are still held.
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error>;
     /// Records results and plans what comes next. One answer a report, in order.
@@ -162,6 +167,12 @@ impl Queue for StoreQueue {
         let next_due_in = tx.next_due(claim.host_concurrency).await?.map(|at| elapsed(now, at));
         tx.commit().await?;
         Ok(Claims { runs, next_due_in })
+    }
+
+    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
+        let mut tx = self.store.read().await?;
+        let next = tx.next_due(None).await?;
+        Ok(next.map(|at| elapsed(tx.now(), at)))
     }
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {

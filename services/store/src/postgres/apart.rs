@@ -11,7 +11,7 @@ use baton_domain::{
 };
 
 use super::{
-    schedules::{Loaded, Writes, load},
+    schedules::{Loaded, Requests, Writes, load},
     session::Work,
 };
 
@@ -33,7 +33,7 @@ pub(crate) struct Apart {
 
 /// Hands the rows over at `now`, as far as they may start, and writes what that changes.
 pub(crate) async fn claim_apart(
-    work: &Work<'_>,
+    work: &Work,
     claim: &Claim,
     due: &[DueRow],
     now: Timestamp,
@@ -45,7 +45,7 @@ pub(crate) async fn claim_apart(
         mut schedules,
         mut rows,
         ..
-    } = load(work, endpoints, runs, Some(now)).await?;
+    } = load(work, Requests::Read, endpoints, runs, Some(now)).await?;
     let holder = claim.holder(now);
     let mut writes = Writes::default();
     let mut apart = Apart::default();

@@ -24,7 +24,9 @@ use crate::{
 /// look at the same moment choose alike and pass over what the other has locked: hence the room for twice as many.
 ///
 /// At most one row an endpoint: the one that no better one stands before; what has its place is best, then a due cadence
-/// row. The endpoint is locked before the row, as everybody does, and what others have locked is left out.
+/// row. What holds a place is there only while the endpoint is busy, and of the others only earlier ones can be better: so few
+/// of an endpoint's rows are looked at, however many wait. The endpoint is locked before the row, as everybody does, and
+/// what others have locked is left out.
 ///
 /// `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
 /// statistics those look like the cheapest way to find a single row, and are the dearest.
@@ -103,18 +105,41 @@ WITH clock AS MATERIALIZED (
            AND r.due_at <= (SELECT now FROM clock)
            AND (r.fence > 0 OR s.busy_runs < s.room)
            {full}
-           AND NOT EXISTS (
-                SELECT 1
-                  FROM live_runs b
-                 WHERE b.endpoint_id = r.endpoint_id
-                   AND b.status <> 'running'
-                   AND b.due_at <= (SELECT now FROM clock)
-                   AND (CASE WHEN b.fence > 0 THEN 0
-                             WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval') THEN 1
-                             ELSE 2 END, b.due_at, b.id)
-                     < (CASE WHEN r.fence > 0 THEN 0
-                             WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval') THEN 1
-                             ELSE 2 END, r.due_at, r.id))
+           AND CASE
+               WHEN r.fence > 0
+               THEN NOT EXISTS (
+                    SELECT 1
+                      FROM live_runs b
+                     WHERE b.endpoint_id = r.endpoint_id
+                       AND b.status <> 'running'
+                       AND b.fence > 0
+                       AND b.due_at <= r.due_at
+                       AND (b.due_at, b.id) < (r.due_at, r.id))
+               WHEN s.busy_runs > 0 AND EXISTS (
+                    SELECT 1
+                      FROM live_runs b
+                     WHERE b.endpoint_id = r.endpoint_id
+                       AND b.status <> 'running'
+                       AND b.fence > 0
+                       AND b.due_at <= (SELECT now FROM clock))
+               THEN FALSE
+               WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
+               THEN TRUE
+               ELSE NOT EXISTS (
+                    SELECT 1
+                      FROM live_runs b
+                     WHERE b.endpoint_id = r.endpoint_id
+                       AND b.slot = 'plan'
+                       AND b.cause IN ('cron', 'interval', 'hint-interval')
+                       AND b.due_at <= (SELECT now FROM clock))
+                AND NOT EXISTS (
+                    SELECT 1
+                      FROM live_runs b
+                     WHERE b.endpoint_id = r.endpoint_id
+                       AND b.status <> 'running'
+                       AND b.due_at <= r.due_at
+                       AND (b.due_at, b.id) < (r.due_at, r.id))
+               END
          ORDER BY r.due_at, r.id
          LIMIT (SELECT rows FROM share)) c{within}
 )
@@ -137,19 +162,15 @@ SELECT r.id,
 /// cooldown, which may stand against them.
 ///
 /// `{row}` stands for the columns of `live_runs r`. `claimed` and `moved` are the row's and the endpoint's half of the
-/// transition. `used_up` takes the one-shot along that a plan row consumes, and `recorded` appends that to the record. Where
-/// another row than the plan row is claimed, `held` keeps a due one-shot in the plan row due, and `withdrawn` takes a hinted
-/// time out that is now too close to the claimed one.
+/// transition; `old` is the row as it was. `used_up` takes the one-shot along that a plan row consumes, and `recorded`
+/// appends that to the record. Where another row than the plan row is claimed, `beside` is the plan row of its endpoint, if
+/// that has to do with a hint: `held` keeps a due one-shot there due, and `withdrawn` takes a hinted time out that is now
+/// too close to the claimed one.
+///
+/// What follows `claimed` reads `taken`, which is as narrow as can be, and joins nothing to it that has no index: rows that
+/// an UPDATE or DELETE joins are copied whole, each time that one is looked at.
 pub const CLAIM: &str = "
-WITH before AS MATERIALIZED (
-    SELECT id,
-           slot,
-           slot = 'plan' AND cause IN ('cron', 'interval', 'hint-interval') AS occurs,
-           CASE WHEN fence > 0 THEN 0 ELSE 1 END AS places,
-           CASE WHEN fence = 0 AND cause IN ('cron', 'interval', 'hint-interval') THEN 1 ELSE 0 END AS cadences
-      FROM live_runs
-     WHERE id = ANY($2::uuid[])
-), claimed AS (
+WITH claimed AS (
     UPDATE live_runs r
        SET status             = 'running',
            slot               = CASE WHEN r.slot = 'plan' THEN 'taken' ELSE r.slot END,
@@ -166,62 +187,73 @@ WITH before AS MATERIALIZED (
            response           = NULL,
            response_truncated = FALSE,
            changed_in         = pg_current_xact_id()::text::bigint
-      FROM job_endpoints e
+      FROM live_runs old, job_endpoints e
      WHERE r.id = ANY($2::uuid[])
+       AND old.id = r.id
        AND e.id = r.endpoint_id
        AND e.overlap <> 'allow'
        AND NOT (e.cooldown_us IS NOT NULL
                 AND r.source = 'ai-hint'
                 AND r.cause IN ('plan-step', 'hint-oneshot')
                 AND r.fence = 0)
- RETURNING {row}, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes, e.min_interval_us
+ RETURNING {row}, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes, e.min_interval_us,
+           old.slot = 'plan' AS was_plan
+), taken AS MATERIALIZED (
+    SELECT id, endpoint_id, user_id, source, cause, planned_at, due_at, one_shot_id, min_interval_us,
+           was_plan, fence = 1 AS first,
+           cause IN ('cron', 'interval', 'hint-interval') AS cadence
+      FROM claimed
 ), moved AS (
     UPDATE endpoint_state s
-       SET anchor_at        = CASE WHEN b.occurs THEN GREATEST(s.anchor_at, c.planned_at) ELSE s.anchor_at END,
-           cursor_at        = CASE WHEN b.occurs THEN GREATEST(s.cursor_at, c.due_at) ELSE s.cursor_at END,
-           cadence_owed     = NOT b.occurs AND (s.cadence_owed OR COALESCE(s.slowed_until <= $1, FALSE)),
+       SET anchor_at        = CASE WHEN c.was_plan AND c.cadence THEN GREATEST(s.anchor_at, c.planned_at)
+                                   ELSE s.anchor_at END,
+           cursor_at        = CASE WHEN c.was_plan AND c.cadence THEN GREATEST(s.cursor_at, c.due_at)
+                                   ELSE s.cursor_at END,
+           cadence_owed     = NOT (c.was_plan AND c.cadence)
+                              AND (s.cadence_owed OR COALESCE(s.slowed_until <= $1, FALSE)),
            slowed_since     = CASE WHEN s.slowed_until <= $1 THEN NULL ELSE s.slowed_since END,
            slowed_until     = CASE WHEN s.slowed_until <= $1 THEN NULL ELSE s.slowed_until END,
            last_ai_start_at = CASE WHEN c.source = 'ai-hint' THEN $1 ELSE s.last_ai_start_at END,
            last_planned_at  = CASE WHEN c.cause = 'test' THEN s.last_planned_at
                                    ELSE GREATEST(s.last_planned_at, c.planned_at) END,
            last_ai_planned_at = CASE WHEN c.source = 'ai-hint' THEN c.planned_at ELSE s.last_ai_planned_at END,
-           busy_runs        = s.busy_runs + b.places,
-           busy_cadences    = s.busy_cadences + b.cadences,
-           busy_since       = CASE WHEN b.places = 0 THEN s.busy_since ELSE COALESCE(s.busy_since, $1) END
-      FROM claimed c
-      JOIN before b ON b.id = c.id
+           busy_runs        = s.busy_runs + CASE WHEN c.first THEN 1 ELSE 0 END,
+           busy_cadences    = s.busy_cadences + CASE WHEN c.first AND c.cadence THEN 1 ELSE 0 END,
+           busy_since       = CASE WHEN c.first THEN COALESCE(s.busy_since, $1) ELSE s.busy_since END
+      FROM taken c
      WHERE s.endpoint_id = c.endpoint_id
 ), used_up AS (
     DELETE FROM hints h
-     USING claimed c
-      JOIN before b ON b.id = c.id
+     USING taken c
      WHERE h.id = c.one_shot_id
-       AND b.slot = 'plan'
+       AND c.was_plan
 ), recorded AS (
     INSERT INTO schedule_changes (endpoint_id, user_id, changed_at, trigger, hint_id)
-    SELECT c.endpoint_id, c.user_id, $1, 'hint-used', c.one_shot_id
-      FROM claimed c
-      JOIN before b ON b.id = c.id
-     WHERE c.one_shot_id IS NOT NULL
-       AND b.slot = 'plan'
+    SELECT endpoint_id, user_id, $1, 'hint-used', one_shot_id
+      FROM taken
+     WHERE one_shot_id IS NOT NULL
+       AND was_plan
+), beside AS MATERIALIZED (
+    SELECT p.id, p.one_shot_id, p.cause, p.due_at, p.planned_at AS hinted_at,
+           c.endpoint_id, c.planned_at, c.min_interval_us, c.cause = 'test' AS test
+      FROM taken c
+      JOIN live_runs p ON p.endpoint_id = c.endpoint_id AND p.slot = 'plan'
+     WHERE NOT c.was_plan
+       AND (p.one_shot_id IS NOT NULL OR p.cause IN ('hint-oneshot', 'hint-interval'))
 ), held AS (
     UPDATE hints h
        SET held = TRUE
-      FROM claimed c
-      JOIN live_runs p ON p.endpoint_id = c.endpoint_id AND p.slot = 'plan' AND p.id <> c.id
-     WHERE h.id = p.one_shot_id
-       AND p.due_at <= $1
+      FROM beside b
+     WHERE h.id = b.one_shot_id
+       AND b.due_at <= $1
 ), withdrawn AS (
     DELETE FROM live_runs p
-     USING claimed c
-      JOIN endpoint_state s ON s.endpoint_id = c.endpoint_id
-     WHERE p.endpoint_id = c.endpoint_id
-       AND p.slot = 'plan'
-       AND p.id <> c.id
-       AND (p.cause = 'hint-oneshot' OR (p.cause = 'hint-interval' AND p.due_at > $1))
-       AND c.cause <> 'test'
-       AND p.planned_at < GREATEST(s.last_planned_at, c.planned_at) + c.min_interval_us * INTERVAL '1 microsecond'
+     USING beside b
+      JOIN endpoint_state s ON s.endpoint_id = b.endpoint_id
+     WHERE p.id = b.id
+       AND (b.cause = 'hint-oneshot' OR (b.cause = 'hint-interval' AND b.due_at > $1))
+       AND NOT b.test
+       AND b.hinted_at < GREATEST(s.last_planned_at, b.planned_at) + b.min_interval_us * INTERVAL '1 microsecond'
 )
 SELECT * FROM claimed ORDER BY due_at, id";
 

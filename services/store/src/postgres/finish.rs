@@ -15,7 +15,7 @@ use baton_domain::{
 };
 
 use super::{
-    schedules::{Writes, load},
+    schedules::{Requests, Writes, load},
     session::Hot,
 };
 
@@ -24,11 +24,10 @@ pub(crate) type Answers = Vec<Option<Settled>>;
 
 /// Records what can be recorded here, in one transaction. Fails as a whole.
 pub(crate) async fn finish(hot: &Hot, reports: &[FinishedRun], chance: &dyn Chance) -> StoreResult<Answers> {
-    let mut client = hot.connection().await?;
-    let work = hot.begin(&mut client).await?;
+    let work = hot.work().await?;
     let endpoints = by_endpoint(reports).into_keys().collect();
     let runs = reports.iter().map(|report| report.run_id).collect();
-    let mut loaded = load(&work, endpoints, runs, hot.now()).await?;
+    let mut loaded = load(&work, Requests::Left, endpoints, runs, hot.now()).await?;
     let mut answers: Answers = vec![None; reports.len()];
     let mut writes = Writes::default();
     for positions in by_endpoint(reports).into_values() {
@@ -50,12 +49,11 @@ pub(crate) async fn finish(hot: &Hot, reports: &[FinishedRun], chance: &dyn Chan
         writes.add_ends(ends);
     }
     let steps = writes.into_steps();
-    if steps.is_empty() {
-        return Ok(answers);
+    let written = !steps.is_empty();
+    work.all_and_commit(steps).await?;
+    if written {
+        hot.wake(Topic::Queue);
     }
-    work.all(steps).await?;
-    work.commit().await?;
-    hot.wake(Topic::Queue);
     Ok(answers)
 }
 

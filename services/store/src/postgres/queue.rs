@@ -67,42 +67,25 @@ impl PostgresQueue {
     }
 
     async fn claim(&self, claim: &Claim) -> StoreResult<Claims> {
-        let mut client = self.hot.connection().await?;
-        let work = self.hot.begin(&mut client).await?;
+        let work = self.hot.work().await?;
         let asked = self.hot.now();
         let per_host = claim.host_concurrency.map(i64::from);
         let Due { rows: due, now } = take_due(&work, claim.limit, per_host, asked).await?;
-        let what_next = || {
-            let mut params = vec![param(asked, Type::TIMESTAMPTZ)];
-            params.extend(per_host.map(|most| param(most, Type::INT8)));
-            Step::new(next_due(per_host.is_some()), params)
-        };
-        let Some(now) = now else {
-            let next_due_in = next_due_in(&work.one(what_next()).await?)?;
-            return Ok(Claims {
-                runs: Vec::new(),
-                next_due_in,
-            });
-        };
-        let found: [Vec<Row>; 2] = work
-            .all(vec![hand_over(claim, &due, now), what_next()])
-            .await?
-            .try_into()
-            .map_err(|_| unexpected("as many answers as statements"))?;
-        let [claimed, mut next] = found;
-        let mut runs: Vec<ClaimedRun> = claimed.iter().map(claimed_of).collect::<Result<_, _>>()?;
-        let left = left_over(due, &runs);
-        let mut cooling = Vec::new();
-        if !left.is_empty() {
-            let apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
-            cooling = apart.cooling;
-            runs.extend(apart.claimed);
-            runs.sort_by_key(|claimed| (claimed.run.due_at, claimed.run.id));
-            next = work.one(what_next()).await?;
+        let (mut runs, mut cooling) = (Vec::new(), Vec::new());
+        if let Some(now) = now {
+            let claimed = work.one(hand_over(claim, &due, now)).await?;
+            runs = claimed.iter().map(claimed_of).collect::<Result<_, _>>()?;
+            let left = left_over(due, &runs);
+            if !left.is_empty() {
+                let apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
+                cooling = apart.cooling;
+                runs.extend(apart.claimed);
+                runs.sort_by_key(|claimed| (claimed.run.due_at, claimed.run.id));
+            }
         }
-        let next_due_in = next_due_in(&next)?;
         // Handed out only once it is committed: a run that starts is a run that nobody else may start.
-        work.commit().await?;
+        let next = work.all_and_commit(vec![what_next(asked, per_host)]).await?;
+        let next_due_in = next_due_in(next.first().map(Vec::as_slice).unwrap_or_default())?;
         if !cooling.is_empty() {
             self.hold_back(&cooling).await;
         }
@@ -199,7 +182,7 @@ struct Due {
 }
 
 /// Few lanes may have what others could take: then once more, with room for all of it in any of them.
-async fn take_due(work: &Work<'_>, limit: usize, per_host: Option<i64>, now: Option<Timestamp>) -> StoreResult<Due> {
+async fn take_due(work: &Work, limit: usize, per_host: Option<i64>, now: Option<Timestamp>) -> StoreResult<Due> {
     if per_host.is_some() {
         work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
     }
@@ -256,6 +239,12 @@ fn hand_over(claim: &Claim, due: &[DueRow], now: Timestamp) -> Step {
     Step::new(CLAIM.replace("{row}", &list_of::<live_run::Model>("r")), params)
 }
 
+fn what_next(asked: Option<Timestamp>, per_host: Option<i64>) -> Step {
+    let mut params = vec![param(asked, Type::TIMESTAMPTZ)];
+    params.extend(per_host.map(|most| param(most, Type::INT8)));
+    Step::new(next_due(per_host.is_some()), params)
+}
+
 fn next_due_in(rows: &[Row]) -> StoreResult<Option<Duration>> {
     let row = rows.first().ok_or_else(|| unexpected("one row says what comes next"))?;
     let next: Option<i64> = row.try_get("next_due_us").map_err(|error| postgres_error(&error))?;
@@ -267,6 +256,11 @@ impl Queue for PostgresQueue {
     #[tracing::instrument(skip_all, level = "debug")]
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
         Ok(self.claim(claim).await?)
+    }
+
+    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
+        let rows = self.hot.glance(what_next(self.hot.now(), None)).await?;
+        Ok(next_due_in(&rows)?)
     }
 
     #[tracing::instrument(skip_all, level = "debug")]

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::{
     columns::{Param, Read, Written, change_of, insert_of, list_of, param, select_of, update_of},
+    moving::move_to_history,
     session::{Step, Work, clock, notify},
 };
 use crate::{
@@ -34,9 +35,31 @@ use crate::{
 /// The states of the endpoints $1, locked in id order as everybody does.
 const LOCK: &str = "WHERE endpoint_id = ANY($1) ORDER BY endpoint_id FOR UPDATE";
 
+/// Whether endpoints are read with what they call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Requests {
+    Read,
+    /// Names and requests are empty. They may be large, and ends of runs do not look at them.
+    Left,
+}
+
+const REQUEST: [(&str, &str); 6] = [
+    ("name", "''"),
+    ("description", "''"),
+    ("method", "''"),
+    ("url", "''"),
+    ("headers", "'[]'::jsonb"),
+    ("body", "NULL::bytea"),
+];
+
 /// The endpoints $1, each with the status of its job.
-fn select_endpoints() -> String {
-    let columns = list_of::<job_endpoint::Model>("e");
+fn select_endpoints(requests: Requests) -> String {
+    let mut columns = list_of::<job_endpoint::Model>("e");
+    if requests == Requests::Left {
+        for (name, nothing) in REQUEST {
+            columns = columns.replace(&format!("e.\"{name}\""), &format!("{nothing} AS {name}"));
+        }
+    }
     format!(
         "SELECT {columns}, j.status AS job_status
            FROM job_endpoints e
@@ -56,7 +79,6 @@ const ROWS: &str = "WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
 const DELETE_HINTS: &str = "DELETE FROM hints WHERE endpoint_id = ANY($1)";
 const DELETE_PLAN_ROWS: &str = "DELETE FROM live_runs WHERE endpoint_id = ANY($1) AND slot = 'plan'";
-const DELETE_ROWS: &str = "DELETE FROM live_runs WHERE id = ANY($1)";
 
 /// Schedules and queue rows as they stand, locked until the end of the transaction.
 pub(crate) struct Loaded {
@@ -70,7 +92,8 @@ pub(crate) struct Loaded {
 ///
 /// `runs` are the rows of interest; `now` as in [`Hot::now`](super::session::Hot::now).
 pub(crate) async fn load(
-    work: &Work<'_>,
+    work: &Work,
+    requests: Requests,
     endpoints: Vec<EndpointId>,
     runs: Vec<RunId>,
     now: Option<Timestamp>,
@@ -82,7 +105,7 @@ pub(crate) async fn load(
         of_endpoints(select_of::<endpoint_state::Model>(LOCK)),
         Step::new(select_of::<live_run::Model>(ROWS), vec![ids(runs)]),
         clock(now),
-        of_endpoints(select_endpoints()),
+        of_endpoints(select_endpoints(requests)),
         of_endpoints(select_of::<hint::Model>(HINTS)),
         of_endpoints(select_of::<live_run::Model>(PLAN_ROWS)),
     ];
@@ -153,7 +176,9 @@ pub(crate) struct Writes {
     replanned: Vec<Uuid>,
     plan_rows: Vec<live_run::Model>,
     live: Vec<live_run::Model>,
-    over: Vec<Uuid>,
+    /// To the history, from the queue.
+    over: Vec<Run>,
+    /// To the history, without having been in the queue.
     history: Vec<crate::entity::run_history::Model>,
     attempts: Vec<crate::entity::run_attempt::Model>,
     changes: Vec<crate::entity::schedule_change::Model>,
@@ -163,9 +188,7 @@ impl Writes {
     pub(crate) fn add_ends(&mut self, ends: Ends) {
         self.attempts.extend(ends.kept_attempts().map(attempt_row));
         self.live.extend(ends.again.iter().map(live_row));
-        self.over.extend(ends.over.iter().map(|over| over.run.id.0));
-        let over = ends.over.into_iter().map(|over| over.run);
-        self.history.extend(over.map(|run: Run| history_row(&run)));
+        self.over.extend(ends.over.into_iter().map(|over| over.run));
     }
 
     /// A row that goes on in the queue.
@@ -204,7 +227,9 @@ impl Writes {
         add(&mut steps, self.hints);
         write(&mut steps, change_of::<live_run::Model>("id"), self.live);
         remove(&mut steps, DELETE_PLAN_ROWS, self.replanned);
-        remove(&mut steps, DELETE_ROWS, self.over);
+        if !self.over.is_empty() {
+            steps.push(move_to_history(self.over));
+        }
         add(&mut steps, self.plan_rows);
         add(&mut steps, self.history);
         add(&mut steps, self.attempts);

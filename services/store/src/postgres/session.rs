@@ -3,14 +3,17 @@
 //! Connections of its own keep prepared statements and their settings. Behind a transaction pooler nothing of a session
 //! lasts: there statements are unnamed, and settings are made anew in each transaction.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use baton_domain::{
     ports::{StoreResult, Topic},
     time::{Timestamp, truncate},
 };
-use deadpool_postgres::{Object, Pool, Transaction};
-use futures_util::future::try_join_all;
+use deadpool_postgres::{Object, Pool};
+use futures_util::future::{try_join_all, try_join3};
 use tokio_postgres::{
     Row, Statement,
     types::{ToSql, Type},
@@ -67,30 +70,34 @@ impl Hot {
         }
     }
 
-    pub(crate) async fn connection(&self) -> StoreResult<Object> {
-        self.pool.get().await.map_err(|error| pool_error(&error))
-    }
-
-    pub(crate) async fn begin<'c>(&self, client: &'c mut Object) -> StoreResult<Work<'c>> {
-        let tx = client.transaction().await.map_err(|error| postgres_error(&error))?;
-        if self.sessions == Sessions::Pooled {
-            tx.batch_execute(&settings())
-                .await
-                .map_err(|error| postgres_error(&error))?;
-        }
+    /// A transaction that begins with its first statements.
+    pub(crate) async fn work(&self) -> StoreResult<Work> {
+        let connection = self.pool.get().await.map_err(|error| pool_error(&error))?;
         Ok(Work {
-            tx,
+            connection: Some(connection),
+            begun: AtomicBool::new(false),
             sessions: self.sessions,
         })
     }
 
     /// One statement that is a transaction of its own.
     pub(crate) async fn alone(&self, step: Step) -> StoreResult<Vec<Row>> {
-        let mut client = self.connection().await?;
-        let work = self.begin(&mut client).await?;
-        let rows = work.one(step).await?;
-        work.commit().await?;
-        Ok(rows)
+        let done = self.work().await?.all_and_commit(vec![step]).await?;
+        Ok(done.into_iter().next().unwrap_or_default())
+    }
+
+    /// One statement that reads. Where sessions keep the settings of the hot path it needs no transaction around it.
+    pub(crate) async fn glance(&self, step: Step) -> StoreResult<Vec<Row>> {
+        if self.sessions == Sessions::Pooled {
+            return self.alone(step).await;
+        }
+        let mut work = self.work().await?;
+        let begun = work.begun.get_mut();
+        // Nothing to begin, so nothing to end.
+        *begun = true;
+        let rows = work.one(step).await;
+        *work.begun.get_mut() = rows.is_err();
+        rows
     }
 
     /// What statements take for the present: `None` lets the database's clock decide.
@@ -122,13 +129,17 @@ impl Step {
     }
 }
 
-/// A transaction. Dropped without a commit it leaves no trace.
-pub(crate) struct Work<'c> {
-    tx: Transaction<'c>,
+/// A transaction. Dropped without a commit it leaves no trace: its connection goes with it.
+///
+/// Its beginning and its end travel with the statements beside them, so neither costs a round trip of its own.
+pub(crate) struct Work {
+    /// `None` once it has been given back.
+    connection: Option<Object>,
+    begun: AtomicBool,
     sessions: Sessions,
 }
 
-impl Work<'_> {
+impl Work {
     /// The rows of one statement.
     pub(crate) async fn one(&self, step: Step) -> StoreResult<Vec<Row>> {
         Ok(self.all(vec![step]).await?.pop().unwrap_or_default())
@@ -137,46 +148,97 @@ impl Work<'_> {
     /// Sends the statements in their order, without waiting for one before the next. Each sees what those before it did,
     /// and what others had committed when it began. The rows of each.
     pub(crate) async fn all(&self, steps: Vec<Step>) -> StoreResult<Vec<Vec<Row>>> {
+        self.send_all(steps, false).await
+    }
+
+    /// The same as the last statements of the transaction: what it did is committed when this returns, unless it fails.
+    pub(crate) async fn all_and_commit(mut self, steps: Vec<Step>) -> StoreResult<Vec<Vec<Row>>> {
+        // A server that refused a statement answers the commit behind it with a rollback, and that is no error; but then
+        // the statement's own answer is one.
+        let rows = self.send_all(steps, true).await?;
+        drop(self.connection.take());
+        Ok(rows)
+    }
+
+    async fn send_all(&self, steps: Vec<Step>, commit: bool) -> StoreResult<Vec<Vec<Row>>> {
+        let client = self.client()?;
         let mut prepared = Vec::with_capacity(steps.len());
         // All of them first: a statement that has yet to be prepared would be overtaken by those that are.
         for step in &steps {
-            prepared.push(self.prepare(step).await?);
+            prepared.push(self.prepare(client, step).await?);
         }
+        let begin = (!self.begun.swap(true, Ordering::Relaxed)).then(|| self.beginning());
+        let begin = async {
+            match &begin {
+                Some(begin) => client.batch_execute(begin).await,
+                None => Ok(()),
+            }
+        };
         let sent = steps
             .iter()
             .zip(&prepared)
-            .map(|(step, statement)| self.send(step, statement.as_ref()));
-        try_join_all(sent).await.map_err(|error| postgres_error(&error))
+            .map(|(step, statement)| send(client, step, statement.as_ref()));
+        let end = async {
+            if commit {
+                client.batch_execute("COMMIT").await
+            } else {
+                Ok(())
+            }
+        };
+        // Polled in this order, and each is on its way after its first poll.
+        let ((), rows, ()) = try_join3(begin, try_join_all(sent), end)
+            .await
+            .map_err(|error| postgres_error(&error))?;
+        Ok(rows)
     }
 
-    pub(crate) async fn commit(self) -> StoreResult<()> {
-        self.tx.commit().await.map_err(|error| postgres_error(&error))
+    fn client(&self) -> StoreResult<&Object> {
+        let connection = self.connection.as_ref();
+        connection.ok_or_else(|| crate::tx::unexpected("a transaction goes on after its end"))
     }
 
-    async fn prepare(&self, step: &Step) -> StoreResult<Option<Statement>> {
+    fn beginning(&self) -> String {
+        match self.sessions {
+            Sessions::Own => "BEGIN".to_owned(),
+            Sessions::Pooled => format!("BEGIN;{}", settings()),
+        }
+    }
+
+    async fn prepare(&self, client: &Object, step: &Step) -> StoreResult<Option<Statement>> {
         if self.sessions == Sessions::Pooled {
             return Ok(None);
         }
         let types: Vec<Type> = step.params.iter().map(|(_, kind)| kind.clone()).collect();
-        let statement = self.tx.prepare_typed_cached(&step.sql, &types).await;
+        let statement = client.prepare_typed_cached(&step.sql, &types).await;
         statement.map(Some).map_err(|error| postgres_error(&error))
     }
+}
 
-    /// The request is on its way after the first poll.
-    async fn send(&self, step: &Step, statement: Option<&Statement>) -> Result<Vec<Row>, tokio_postgres::Error> {
-        match statement {
-            Some(statement) => {
-                let values: Vec<&(dyn ToSql + Sync)> = step.params.iter().map(|(value, _)| plain(value)).collect();
-                self.tx.query(statement, &values).await
-            }
-            None => {
-                let values: Vec<(&(dyn ToSql + Sync), Type)> = step
-                    .params
-                    .iter()
-                    .map(|(value, kind)| (plain(value), kind.clone()))
-                    .collect();
-                self.tx.query_typed(&step.sql, &values).await
-            }
+impl Drop for Work {
+    /// A connection with an open transaction is not given back: the server rolls back when it ends.
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.begun.load(Ordering::Relaxed)
+        {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+/// The request is on its way after the first poll.
+async fn send(client: &Object, step: &Step, statement: Option<&Statement>) -> Result<Vec<Row>, tokio_postgres::Error> {
+    match statement {
+        Some(statement) => {
+            let values: Vec<&(dyn ToSql + Sync)> = step.params.iter().map(|(value, _)| plain(value)).collect();
+            client.query(statement, &values).await
+        }
+        None => {
+            let values: Vec<(&(dyn ToSql + Sync), Type)> = step
+                .params
+                .iter()
+                .map(|(value, kind)| (plain(value), kind.clone()))
+                .collect();
+            client.query_typed(&step.sql, &values).await
         }
     }
 }

@@ -100,8 +100,7 @@ impl PostgresSubmissions {
     }
 
     async fn submit_new(&self, batch: &[Submission]) -> StoreResult<Answers> {
-        let mut client = self.hot.connection().await?;
-        let work = self.hot.begin(&mut client).await?;
+        let work = self.hot.work().await?;
         let Endpoints { now, open } = endpoints(&work, batch, self.hot.now()).await?;
         let mut answers: Answers = batch.iter().map(|_| None).collect();
         let mut rows: Vec<(usize, LiveRun)> = Vec::new();
@@ -120,12 +119,13 @@ impl PostgresSubmissions {
         }
         rows.retain(|(position, row)| answers[*position].is_none() && !known.contains(&row.run.id.0));
         if rows.is_empty() {
+            // Nothing is written: it ends as it began, and its connection goes back.
+            work.all_and_commit(Vec::new()).await?;
             return Ok(answers);
         }
         let models: Vec<live_run::Model> = rows.iter().map(|(_, row)| live_row(row)).collect();
         let insert = Step::new(insert_of::<live_run::Model>(), live_run::Model::arrays(models));
-        work.all(vec![insert, notify(Topic::Queue)]).await?;
-        work.commit().await?;
+        work.all_and_commit(vec![insert, notify(Topic::Queue)]).await?;
         self.hot.wake(Topic::Queue);
         for (position, row) in rows {
             answers[position] = Some(Ok(row.run));
@@ -168,7 +168,7 @@ struct Endpoints {
     open: BTreeMap<(EndpointId, UserId), Option<JobId>>,
 }
 
-async fn endpoints(work: &Work<'_>, batch: &[Submission], now: Option<Timestamp>) -> StoreResult<Endpoints> {
+async fn endpoints(work: &Work, batch: &[Submission], now: Option<Timestamp>) -> StoreResult<Endpoints> {
     let wanted: BTreeSet<(Uuid, &str)> = batch
         .iter()
         .map(|submission| (submission.request.endpoint_id.0, submission.user.0.as_str()))
@@ -206,7 +206,7 @@ async fn endpoints(work: &Work<'_>, batch: &[Submission], now: Option<Timestamp>
 /// Stores the keys of the rows whose requests name an id. Adds to `known` the rows that an earlier request stands for, and
 /// returns what is wrong with a request id, by position.
 async fn claim_keys(
-    work: &Work<'_>,
+    work: &Work,
     batch: &[Submission],
     rows: &[(usize, LiveRun)],
     now: Timestamp,
