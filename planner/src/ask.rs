@@ -116,6 +116,7 @@ impl Asker {
             outcome = conversation.hold(&context, &plan.ask_reasons, &mut account) => outcome,
             why = lease_lost(&self.scheduler, &plan) => Err(Setback::lease_lost(why)),
         };
+        self.metrics.prompt(account.prompt_chars, account.prompt_cut);
         let latency = account.latency;
         let model = match outcome {
             Ok(proposal) => {
@@ -150,11 +151,18 @@ impl Asker {
         match self.scheduler.submit(request).await {
             Ok(answered) if answered.state() == PlanState::Refused => self.tell("refused", &answered.detail),
             Ok(answered) => {
+                self.count_steps(&answered);
                 let verdict = accepted_verdict(answered.state());
                 self.note(verdict);
                 tracing::info!(plan_id = plan.id, steps, hints, "plan {verdict}");
             }
             Err(status) => self.tell(submit_verdict(status.code()), status.message()),
+        }
+    }
+
+    fn count_steps(&self, answered: &Plan) {
+        for verdict in answered.steps.iter().filter_map(|step| step.verdict.as_ref()) {
+            self.metrics.step_verdict(verdict.code().as_str_name());
         }
     }
 

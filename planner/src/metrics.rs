@@ -17,6 +17,9 @@ pub struct Metrics {
     tokens: Counter<u64>,
     cost: Counter<f64>,
     budget_refusals: Counter<u64>,
+    step_verdicts: Counter<u64>,
+    prompt_chars: Histogram<u64>,
+    prompt_cuts: Counter<u64>,
     model_latency: Histogram<f64>,
     waves: Counter<u64>,
     circuit_openings: Counter<u64>,
@@ -45,6 +48,19 @@ impl Default for Metrics {
             budget_refusals: meter
                 .u64_counter("baton.planner.budget.refusals")
                 .with_description("Asks not begun because a budget was used up, by the scheduler's reason.")
+                .build(),
+            step_verdicts: meter
+                .u64_counter("baton.planner.step.verdicts")
+                .with_description("Steps handed in, by what the scheduler decided; `budget` is the job's hourly one.")
+                .build(),
+            prompt_chars: meter
+                .u64_histogram("baton.planner.prompt.length")
+                .with_unit("{character}")
+                .with_description("Length of prompts, instructions included.")
+                .build(),
+            prompt_cuts: meter
+                .u64_counter("baton.planner.prompt.cuts")
+                .with_description("Prompts that were cut to fit their budget.")
                 .build(),
             model_latency: meter
                 .f64_histogram("baton.planner.model.latency")
@@ -86,6 +102,15 @@ impl Metrics {
     /// `budget` is the reason of the scheduler's refusal.
     pub fn budget_refusal(&self, budget: String) {
         self.budget_refusals.add(1, &[KeyValue::new("budget", budget)]);
+    }
+
+    pub fn step_verdict(&self, verdict: &'static str) {
+        self.step_verdicts.add(1, &[KeyValue::new("verdict", verdict)]);
+    }
+
+    pub fn prompt(&self, chars: usize, cut: bool) {
+        self.prompt_chars.record(u64::try_from(chars).unwrap_or(u64::MAX), &[]);
+        self.prompt_cuts.add(u64::from(cut), &[]);
     }
 
     pub fn model_latency(&self, latency: Duration, health: ModelHealth) {

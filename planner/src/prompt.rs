@@ -50,6 +50,14 @@ impl Prompt {
         })
     }
 
+    /// The length that the budget bounds.
+    pub fn chars(&self) -> usize {
+        self.messages
+            .iter()
+            .map(|message| message.content.chars().count())
+            .sum()
+    }
+
     /// SHA-256 in hex over messages and schema.
     pub fn digest(&self) -> String {
         let whole = json!({"messages": self.messages, "schema": self.schema});

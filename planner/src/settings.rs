@@ -58,7 +58,7 @@ pub struct RunArgs {
     #[arg(
         long,
         env = "BATON_PLANNER_DEBOUNCE",
-        default_value = "250ms",
+        default_value = "100ms",
         value_name = "DURATION"
     )]
     pub debounce: String,

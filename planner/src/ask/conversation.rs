@@ -47,6 +47,8 @@ impl Conversation<'_> {
         if !prompt.cuts.is_empty() {
             tracing::info!(cuts = ?prompt.cuts, "the situation was cut to fit the prompt");
         }
+        account.prompt_chars = prompt.chars();
+        account.prompt_cut = !prompt.cuts.is_empty();
         account.prompt_digest = prompt.digest();
         let frame = Frame::of(context);
 

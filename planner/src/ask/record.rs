@@ -29,6 +29,9 @@ impl Prices {
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     pub prompt_digest: String,
+    pub prompt_chars: usize,
+    /// Something was left out of it.
+    pub prompt_cut: bool,
     pub usage: Usage,
     /// Over every request.
     pub latency: Duration,

@@ -1,5 +1,7 @@
 //! One ask against a scheduler double and a scripted model: what is submitted, and which verdict is recorded otherwise.
 
+mod bad_answers;
+
 use baton_proto::v1::ModelCall;
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 

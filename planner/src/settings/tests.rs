@@ -32,7 +32,7 @@ fn flags_become_settings() {
     assert_eq!(settings.model.base_url, "http://127.0.0.1:1/v1");
     assert_eq!(settings.model.api_key.expose_secret(), "k");
     assert_eq!(settings.model.temperature, None);
-    assert_eq!(settings.work.debounce, Duration::from_millis(250));
+    assert_eq!(settings.work.debounce, Duration::from_millis(100));
     assert_eq!(settings.work.max_concurrent, 8);
     assert_eq!(settings.work.ask.request_timeout, Duration::from_secs(60));
     assert_eq!(settings.work.ask.planner, "planner-x");

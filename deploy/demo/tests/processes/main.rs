@@ -4,11 +4,15 @@
 //! the sink, with a limit.
 
 mod access;
+mod answers;
 mod configuration;
 mod durability;
+mod hostile;
 mod models;
 mod planner;
+mod planners;
 mod postgres;
+mod reaction;
 mod replay;
 mod stage;
 mod traces;

@@ -19,7 +19,8 @@ use baton_demo::{
 use baton_proto::{
     client::{Connect, Connection, Transport},
     v1::{
-        self, Plan, PlanState, Run, endpoint::Baseline, jobs_service_client::JobsServiceClient,
+        self, Plan, PlanState, Run, endpoint::Baseline, flash_sales_service_client::FlashSalesServiceClient,
+        jobs_service_client::JobsServiceClient, plans_service_client::PlansServiceClient,
         runs_service_client::RunsServiceClient,
     },
 };
@@ -100,6 +101,11 @@ impl Process {
         line.strip_prefix("listening on ")
             .expect("the one line on stdout")
             .to_owned()
+    }
+
+    /// False once it has ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the process is ours").is_none()
     }
 
     /// SIGKILL, and the end of the process.
@@ -228,16 +234,17 @@ impl Stage {
             min_interval: Some(Duration::from_millis(100).try_into().expect("a duration")),
             ..Default::default()
         };
+        self.create(endpoint).await
+    }
+
+    /// Creates the endpoint; gives its id.
+    pub async fn create(&self, endpoint: v1::Endpoint) -> String {
         let request = v1::CreateEndpointRequest {
             endpoint: Some(endpoint),
             ..Default::default()
         };
-        self.jobs()
-            .create_endpoint(request)
-            .await
-            .expect("an endpoint")
-            .into_inner()
-            .id
+        let created = self.jobs().create_endpoint(request).await;
+        created.expect("an endpoint").into_inner().id
     }
 
     /// A sale of an hour that starts now with the signals of a phase; gives its id.
@@ -259,21 +266,34 @@ impl Stage {
         sales.create_flash_sale(request).await.expect("a sale").into_inner().id
     }
 
+    pub fn plans_client(&self) -> PlansServiceClient<Transport> {
+        self.connection.plans()
+    }
+
+    pub fn sale_client(&self) -> SaleClient {
+        SaleClient(self.connection.flash_sales())
+    }
+
     pub async fn set_signal(&self, sale_id: &str, name: &str, value: f64) {
-        let mut sales = self.connection.flash_sales();
-        let current = sales
-            .get_flash_sale(v1::GetFlashSaleRequest { id: sale_id.to_owned() })
-            .await;
-        let mut sale = current.expect("the sale").into_inner();
-        sale.signals.insert(name.to_owned(), value);
-        let update_mask = Some(prost_types::FieldMask {
-            paths: vec!["signals".to_owned()],
-        });
-        let request = v1::UpdateFlashSaleRequest {
-            flash_sale: Some(sale),
-            update_mask,
+        self.sale_client().set_signal(sale_id, name, value).await;
+    }
+
+    /// Every run of every page, newest planned time first.
+    pub async fn all_runs(&self) -> Vec<Run> {
+        let mut request = v1::ListRunsRequest {
+            page_size: 1_000,
+            ..Default::default()
         };
-        sales.update_flash_sale(request).await.expect("the sale is changed");
+        let mut runs = Vec::new();
+        loop {
+            let page = self.runs_client().list_runs(request.clone()).await;
+            let page = page.expect("runs").into_inner();
+            runs.extend(page.runs);
+            if page.next_page_token.is_empty() {
+                return runs;
+            }
+            request.page_token = page.next_page_token;
+        }
     }
 
     /// Every run, newest planned time first.
@@ -331,6 +351,29 @@ impl Stage {
             new.find(|plan| plan.state() == state && (verdicts.is_empty() || verdicts.contains(&plan.verdict.as_str())))
         })
         .await
+    }
+}
+
+/// A client that changes signals.
+#[derive(Clone)]
+pub struct SaleClient(FlashSalesServiceClient<Transport>);
+
+impl SaleClient {
+    pub async fn set_signal(&mut self, sale_id: &str, name: &str, value: f64) {
+        let current = self
+            .0
+            .get_flash_sale(v1::GetFlashSaleRequest { id: sale_id.to_owned() })
+            .await;
+        let mut sale = current.expect("the sale").into_inner();
+        sale.signals.insert(name.to_owned(), value);
+        let update_mask = Some(prost_types::FieldMask {
+            paths: vec!["signals".to_owned()],
+        });
+        let request = v1::UpdateFlashSaleRequest {
+            flash_sale: Some(sale),
+            update_mask,
+        };
+        self.0.update_flash_sale(request).await.expect("the sale is changed");
     }
 }
 

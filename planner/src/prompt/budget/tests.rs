@@ -99,14 +99,23 @@ fn five_hundred_endpoints_fit_into_the_default_length() {
         5
     ];
     context.endpoints = vec![endpoint; 500];
+    let whole = length(&assemble::situation(&context, &[]));
     let prompt = Prompt::build(&context, &[], DEFAULT_MAX_CHARS).unwrap();
-    let chars: usize = prompt
-        .messages
-        .iter()
-        .map(|message| message.content.chars().count())
-        .sum();
-    assert!(chars <= DEFAULT_MAX_CHARS, "{chars}");
+    let [system, user] = [0, 1].map(|message| prompt.messages[message].content.chars().count());
+    println!("500 endpoints: {whole} characters uncut, {system} of instructions and {user} of question sent");
+    assert!(system + user <= DEFAULT_MAX_CHARS, "{system} + {user}");
+    assert_eq!(prompt.cuts, CUTS, "everything that may be cut is");
     assert!(prompt.messages[1].content.contains(r#""alias":"e500""#));
+    assert_eq!(context.endpoints.len(), baton_domain::limits::ENDPOINTS_PER_JOB);
+}
+
+#[test]
+fn what_a_job_of_a_few_endpoints_says_is_never_cut() {
+    let mut context = context("j");
+    let endpoint = context.endpoints[0].clone();
+    context.endpoints = vec![endpoint; 40];
+    let prompt = Prompt::build(&context, &[], DEFAULT_MAX_CHARS).unwrap();
+    assert_eq!(prompt.cuts, []);
 }
 
 #[test]

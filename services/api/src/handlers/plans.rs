@@ -70,8 +70,8 @@ impl PlansService for Plans {
         handle_of_any(request, |caller, request| async move {
             let job = context::read_begin(&request)?;
             let user = caller.owner_of_job(&self.services, job).await?;
-            let seen = self.services.planning_context(&user, job).await?;
-            context::check_revision(request.context_revision, seen.planning.context_revision)?;
+            let current = self.services.context_revision(&user, job).await?;
+            context::check_revision(request.context_revision, current)?;
             let begun = self.services.begin_plan(&user, job, &request.planner).await?;
             Ok(pb::BeginPlanResponse {
                 plan: Some(plan::to_proto(&begun.plan)),

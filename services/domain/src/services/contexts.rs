@@ -88,6 +88,13 @@ impl Services {
         Ok(tx.planning_heads(reach).await?)
     }
 
+    /// The revision of one job's context, without the context.
+    pub async fn context_revision(&self, user: &UserId, job: JobId) -> Result<i64, Error> {
+        let mut tx = self.store.read().await?;
+        found(Resource::Job, tx.get_job(user, job).await?)?;
+        Ok(found(Resource::Job, tx.get_planning(job).await?)?.context_revision)
+    }
+
     /// The context of one job as of now.
     pub async fn planning_context(&self, user: &UserId, job: JobId) -> Result<PlanningContext, Error> {
         let mut tx = self.store.read().await?;
