@@ -1,16 +1,20 @@
-//! The story with Rust's stubs: a job and an endpoint, a run watched to its end, a list by source, a refusal read.
+//! The story with Rust's stubs and their connection (feature `client`): a job and an endpoint, a run watched to its end,
+//! a list by source, a refusal read.
 //!
 //! Started by `cargo xtask clients` with the scheduler's address and a URL that answers 200. Prints one line.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use baton_proto::v1::{
-    CreateEndpointRequest, CreateJobRequest, Endpoint, HttpRequest, ListRunsRequest, Run, RunStatus, SubmitRunRequest,
-    WatchRunsRequest, jobs_service_client::JobsServiceClient, runs_service_client::RunsServiceClient,
-    watch_runs_response::Event,
+use baton_proto::{
+    client::{Connect, Transport},
+    v1::{
+        CreateEndpointRequest, CreateJobRequest, Endpoint, HttpRequest, ListRunsRequest, Run, RunStatus,
+        SubmitRunRequest, WatchRunsRequest, jobs_service_client::JobsServiceClient,
+        runs_service_client::RunsServiceClient, watch_runs_response::Event,
+    },
 };
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 use tonic_types::{FieldViolation, StatusExt as _};
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,9 +28,8 @@ async fn main() -> Result<()> {
 }
 
 async fn story(address: &str, url: String) -> Result<String> {
-    let channel = Channel::from_shared(format!("http://{address}"))?.connect().await?;
-    let mut jobs = JobsServiceClient::new(channel.clone());
-    let mut runs = RunsServiceClient::new(channel);
+    let baton = Connect::to(format!("http://{address}")).lazily()?;
+    let (mut jobs, mut runs) = (baton.jobs(), baton.runs());
 
     let job = CreateJobRequest {
         name: "story in Rust".to_owned(),
@@ -67,7 +70,7 @@ fn told_to(job_id: String, url: String) -> Endpoint {
 }
 
 /// Submits a run and answers with it once the watch, opened before, has told of its end.
-async fn run_to_its_end(runs: &mut RunsServiceClient<Channel>, endpoint_id: &str) -> Result<Run> {
+async fn run_to_its_end(runs: &mut RunsServiceClient<Transport>, endpoint_id: &str) -> Result<Run> {
     let watch = WatchRunsRequest {
         endpoint_id: Some(endpoint_id.to_owned()),
         ..WatchRunsRequest::default()
@@ -90,7 +93,7 @@ async fn run_to_its_end(runs: &mut RunsServiceClient<Channel>, endpoint_id: &str
 }
 
 /// Finds the run, and it alone, among the manual runs of its job, and none among the baseline's.
-async fn check_lists_by_source(runs: &mut RunsServiceClient<Channel>, job_id: &str, run_id: &str) -> Result<()> {
+async fn check_lists_by_source(runs: &mut RunsServiceClient<Transport>, job_id: &str, run_id: &str) -> Result<()> {
     for (source, expected) in [("manual", &[run_id][..]), ("baseline", &[])] {
         let list = ListRunsRequest {
             job_id: Some(job_id.to_owned()),
@@ -108,7 +111,7 @@ async fn check_lists_by_source(runs: &mut RunsServiceClient<Channel>, job_id: &s
 }
 
 /// Sends a job without a name and reads what is wrong with it.
-async fn refusal(jobs: &mut JobsServiceClient<Channel>) -> Result<FieldViolation> {
+async fn refusal(jobs: &mut JobsServiceClient<Transport>) -> Result<FieldViolation> {
     let Err(refused) = jobs.create_job(CreateJobRequest::default()).await else {
         bail!("a job without a name was accepted");
     };
