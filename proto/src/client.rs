@@ -8,12 +8,13 @@
 //!     .token("baton_0123abcd_…".into())
 //!     .ca(std::fs::read("ca.pem")?)
 //!     .lazily()?;
-//! let job = baton.jobs().create_job(v1::CreateJobRequest {
+//! let mut jobs = baton.jobs();
+//! let request = v1::CreateJobRequest {
 //!     name: "shop".to_owned(),
 //!     request_id: "shop-2026".to_owned(), // makes a repeat safe
 //!     ..Default::default()
-//! });
-//! println!("{}", job.await?.into_inner().id);
+//! };
+//! println!("{}", jobs.create_job(request).await?.into_inner().id);
 //! # Ok(())
 //! # }
 //! ```
