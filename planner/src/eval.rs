@@ -1,9 +1,9 @@
 //! How good are the answers? Scores models on scenario files, beside baselines and models of known quality.
 //!
-//! How to read it: [`case`] is a scenario file; [`contestant`] who answers, [`examine`] how they are asked; [`decision`],
-//! [`precedence`], [`tau`] and [`score`] what an answer is worth; [`interval`] and [`summary`] how sure that is; [`report`]
-//! how it is told. The questions go through the planner's own prompt, parser, checks and repair round; no scheduler is
-//! needed. Called by `baton-planner eval`.
+//! How to read it: [`case`] is a scenario file; [`contestant`] who answers, [`mod@examine`] how they are asked;
+//! [`decision`], [`precedence`], [`tau`] and [`score`] what an answer is worth; [`interval`] and [`summary`] how sure that
+//! is; [`report`] how it is told. The questions go through the planner's own prompt, parser, checks and repair round; no
+//! scheduler is needed. Called by `baton-planner eval`.
 
 pub mod case;
 pub mod contestant;

@@ -18,7 +18,7 @@
 //! constraints (sets that could have run so far), made small by a dominance rule: where x is at least as free as y to
 //! come early (what must precede x must precede y, what must follow y must follow x) and the answer does not put y
 //! first, some nearest extension has x before y. For an exchange of the two never adds a discordant pair. Endpoints
-//! without constraints thus stand in the answer's order and add nothing. Above [`MAX_STATES`] down-sets of one size only
+//! without constraints thus stand in the answer's order and add nothing. Above `MAX_STATES` down-sets of one size only
 //! the best are kept: then the figure is a lower bound, and `is_exact` says so.
 
 use std::collections::HashMap;
