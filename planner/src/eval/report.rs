@@ -14,7 +14,7 @@ use super::{
 };
 
 const NAME_WIDTH: usize = 20;
-const WIDTH: usize = 12;
+const WIDTH: usize = 14;
 /// Cases of a real model that are told one by one.
 const MAX_TOLD_CASES: usize = 20;
 
