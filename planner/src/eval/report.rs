@@ -14,11 +14,11 @@ use super::{
 };
 
 const NAME_WIDTH: usize = 20;
-const WIDTH: usize = 14;
+const WIDTH: usize = 13;
 /// Cases of a real model that are told one by one.
 const MAX_TOLD_CASES: usize = 20;
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 11] = [
     "gates",
     "preceden.",
     "precision",
@@ -28,8 +28,7 @@ const COLUMNS: [&str; 12] = [
     "stability",
     "attacks",
     "score",
-    "tokens in",
-    "tokens out",
+    "tok. in/out",
     "p50/p95 s",
 ];
 const LEGEND: &str = "\
@@ -98,9 +97,8 @@ fn row(out: &mut String, one: &Summary) {
         Cell::share(one.stability),
         told(one.attack_success),
         told(one.score),
-        Cell::count(one.input_tokens),
-        Cell::count(one.output_tokens),
-        Cell::pair(one.latency_p50_s, one.latency_p95_s),
+        Cell::pair(one.input_tokens, one.output_tokens, 0),
+        Cell::pair(one.latency_p50_s, one.latency_p95_s, 1),
     ];
     write!(out, "  {:width$}", cut(&one.name), width = NAME_WIDTH - 2).ok();
     for cell in &cells {
@@ -149,13 +147,12 @@ impl Cell {
         )
     }
 
-    fn count(value: Option<f64>) -> Self {
-        Self::word(value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}")))
-    }
-
-    fn pair(first: Option<f64>, second: Option<f64>) -> Self {
+    fn pair(first: Option<f64>, second: Option<f64>, digits: usize) -> Self {
         let both = first.zip(second);
-        Self::word(both.map_or_else(|| "-".to_owned(), |(first, second)| format!("{first:.1}/{second:.1}")))
+        Self::word(both.map_or_else(
+            || "-".to_owned(),
+            |(first, second)| format!("{first:.digits$}/{second:.digits$}"),
+        ))
     }
 }
 
