@@ -42,6 +42,10 @@ pub const CONCURRENCY_MAX: u32 = 100;
 /// A run whose lease is lost more often than this is recorded as failed.
 pub const LOSSES_MAX: u32 = 5;
 
+/// Rows of one lane in one claim. A claim is over within milliseconds whatever one user has due, and what others have is
+/// looked at again after it.
+pub const LANE_PER_CLAIM: u8 = 32;
+
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(15);
 pub const LEASE_MIN: Duration = Duration::from_secs(2);
 pub const LEASE_MAX: Duration = Duration::from_secs(5 * 60);

@@ -222,7 +222,8 @@ pub trait QueueRepo {
     async fn enqueue(&mut self, rows: &[LiveRun]) -> StoreResult<()>;
     /// Up to `limit` rows that are due and whose endpoint is free, at most one an endpoint, a due cadence row before the
     /// endpoint's other rows. Every lane has the same share: first the earliest of each, then the second of each, and so
-    /// on; what one lane leaves goes to the others. Rows that another transaction has locked are left out.
+    /// on; what one lane leaves goes to the others, but none has more than [`LANE_PER_CLAIM`](crate::limits::LANE_PER_CLAIM) of one claim. Rows
+    /// that another transaction has locked are left out.
     ///
     /// With `per_host`, calls to one host in flight and rows returned for it are at most so many together, whoever else
     /// asks at the same time: until the end of this transaction others wait. Where there is no more room, rows of other

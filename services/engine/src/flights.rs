@@ -1,7 +1,7 @@
 //! Runs in the air: how many may fly, which leases must be kept alive, and the calls themselves.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -24,10 +24,17 @@ use crate::{Engine, metrics::Metrics, trace};
 pub(crate) struct Flights {
     slots: Arc<Semaphore>,
     capacity: usize,
-    leases: Mutex<HashMap<RunId, i64>>,
+    leases: Mutex<HashMap<RunId, Lease>>,
     calls: TaskTracker,
     /// True while ends of runs wait for the database: they go before any claim.
     stalled: watch::Sender<bool>,
+}
+
+/// What is held of a run until its end is on record.
+struct Lease {
+    fence: i64,
+    /// Its end is on its way to the store, whose answer will say whether it was held to the end.
+    reported: bool,
 }
 
 impl Flights {
@@ -67,6 +74,24 @@ impl Flights {
         self.calls.wait().await;
     }
 
+    fn take(&self, claimed: &ClaimedRun) {
+        let lease = Lease {
+            fence: claimed.fence,
+            reported: false,
+        };
+        self.lock().insert(claimed.run.id, lease);
+    }
+
+    /// The ends of these runs are on their way to the store.
+    pub(crate) fn note_reported(&self, reports: &[FinishedRun]) {
+        let mut leases = self.lock();
+        for report in reports {
+            if let Some(lease) = leases.get_mut(&report.run_id) {
+                lease.reported = true;
+            }
+        }
+    }
+
     /// The end of these runs is on record: their leases need no care any more.
     pub(crate) fn forget(&self, reports: &[FinishedRun]) {
         let mut leases = self.lock();
@@ -76,10 +101,21 @@ impl Flights {
     }
 
     fn leases(&self) -> Vec<(RunId, i64)> {
-        self.lock().iter().map(|(id, fence)| (*id, *fence)).collect()
+        self.lock().iter().map(|(id, lease)| (*id, lease.fence)).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, i64>> {
+    /// How many of these have been lost: they were not renewed, and nothing has been heard of their ends.
+    fn lost(&self, asked: &[(RunId, i64)], renewed: &[RunId]) -> usize {
+        let renewed: HashSet<&RunId> = renewed.iter().collect();
+        let leases = self.lock();
+        let in_the_air = |id: &RunId| leases.get(id).is_some_and(|lease| !lease.reported);
+        asked
+            .iter()
+            .filter(|(id, _)| !renewed.contains(id) && in_the_air(id))
+            .count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Lease>> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -90,9 +126,7 @@ impl Engine {
         let Ok(slot) = Arc::clone(&self.flights.slots).acquire_owned().await else {
             return;
         };
-        self.flights.lock().insert(claimed.run.id, claimed.fence);
-        self.metrics.started(&claimed.run);
-        let span = trace::span_of(&claimed);
+        self.flights.take(&claimed);
         let flight = Flight {
             dispatcher: Arc::clone(&self.dispatcher),
             metrics: Arc::clone(&self.metrics),
@@ -100,7 +134,7 @@ impl Engine {
             claimed,
             slot,
         };
-        self.flights.calls.spawn(flight.fly().instrument(span));
+        self.flights.calls.spawn(flight.take_off());
     }
 
     /// Keeps the leases alive, every third of their length, until `landed`.
@@ -121,14 +155,7 @@ impl Engine {
         }
         match self.queue.renew(&leases, self.config.lease).await {
             Ok(held) => {
-                // A run that ended while the leases were renewed is missing without being lost.
-                let lost = self
-                    .flights
-                    .leases()
-                    .iter()
-                    .filter(|(id, _)| !held.contains(id))
-                    .count();
-                let lost = lost.min(leases.len() - held.len());
+                let lost = self.flights.lost(&leases, &held);
                 if lost > 0 {
                     self.metrics.lost(lost);
                     tracing::warn!(lost, "leases were lost; the ends of these runs will be refused");
@@ -153,6 +180,13 @@ struct Flight {
 }
 
 impl Flight {
+    /// All that a start takes is done here, beside the claim of the next ones.
+    async fn take_off(self) {
+        self.metrics.started(&self.claimed.run);
+        let span = trace::span_of(&self.claimed);
+        self.fly().instrument(span).await;
+    }
+
     async fn fly(self) {
         let Self {
             dispatcher,

@@ -48,8 +48,8 @@ impl EngineConfig {
         Self {
             owner: owner.into(),
             lease: limits::LEASE_DEFAULT,
-            concurrency: 256,
-            claim_batch: 100,
+            concurrency: 512,
+            claim_batch: 250,
             report_batch: 500,
             poll: limits::POLL_BESIDE_LISTEN,
             host_concurrency: None,

@@ -18,6 +18,7 @@ impl Engine {
     pub(crate) async fn report_all(&self, mut ends: mpsc::Receiver<FinishedRun>) {
         let mut batch = Vec::with_capacity(self.config.report_batch);
         while ends.recv_many(&mut batch, self.config.report_batch).await > 0 {
+            self.flights.note_reported(&batch);
             self.report(&batch).await;
             self.flights.forget(&batch);
             batch.clear();

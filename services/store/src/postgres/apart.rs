@@ -1,11 +1,12 @@
 //! Claims of single rows within a claim's transaction, by the domain's own transition.
 //!
 //! For the few rows that the claim's statement leaves: their endpoint's next time is planned at once, or a cooldown may
-//! stand against them, which is the domain's to decide. The rows and their endpoints are locked already; called by `queue`.
+//! stand against them, which is the domain's to decide. Their endpoints are locked already; called by `queue`.
 
 use baton_domain::{
     ids::{Chance, EndpointId, RunId},
     ports::StoreResult,
+    run::RunStatus,
     services::{Claim, ClaimedRun},
     time::Timestamp,
 };
@@ -15,7 +16,7 @@ use super::{
     session::Work,
 };
 
-/// A row that is due and locked.
+/// A row that was due when its endpoint was locked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DueRow {
     pub run: RunId,
@@ -54,6 +55,10 @@ pub(crate) async fn claim_apart(
         let (Some(row), Some(mut schedule)) = (rows.remove(run), schedules.remove(endpoint)) else {
             continue;
         };
+        if row.run.status != RunStatus::Planned || row.run.due_at > now {
+            // Claimed or moved just before the lock.
+            continue;
+        }
         if schedule.cooling(&row, now).is_some() {
             apart.cooling.push(*run);
             continue;

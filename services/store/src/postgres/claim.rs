@@ -5,28 +5,30 @@
 
 use std::sync::Arc;
 
-use baton_domain::{ports::StoreResult, run::LiveRun, services::ClaimedRun};
+use baton_domain::{limits, ports::StoreResult, run::LiveRun, services::ClaimedRun};
 use tokio_postgres::Row;
 
-use super::columns::Read as _;
+use super::columns::{Read as _, Table as _};
 use crate::{
     entity::live_run,
     error::postgres_error,
     mapping::{duration, endpoints::request_of, number, runs::live_of},
 };
 
-/// Locks up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and that have a place on their
-/// endpoint (`fence > 0`) or find room for one more there. Returns their ids and endpoints, each with that time and whether a
-/// lane had more than its share.
+/// Takes the locks of the endpoints of up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and
+/// that have a place on their endpoint (`fence > 0`) or find room for one more there. One row at least: that time, how many
+/// rows of a lane were looked at (`share`), and in how many lanes there may be more (`cut`); with it, or by themselves, the
+/// ids and endpoints, best first. The rows need no locks of their own: whoever changes a row that waits has its endpoint
+/// locked.
 ///
-/// Each lane in which something is due has a share: $3 rows, or, when that is NULL, twice its part of $2. The first of
-/// every lane goes before the second of any, so that nobody waits behind all that another user has due. Two claimers that
-/// look at the same moment choose alike and pass over what the other has locked: hence the room for twice as many.
+/// Each lane in which something is due has a share: $3 rows, or, when that is NULL, its part of $2, but no more than
+/// [`limits::LANE_PER_CLAIM`]. The first of every lane goes before the second of any, so that nobody waits behind all that
+/// another user has due.
 ///
 /// At most one row an endpoint: the one that no better one stands before; what has its place is best, then a due cadence
 /// row. What holds a place is there only while the endpoint is busy, and of the others only earlier ones can be better: so few
-/// of an endpoint's rows are looked at, however many wait. The endpoint is locked before the row, as everybody does, and
-/// what others have locked is left out.
+/// of an endpoint's rows are looked at, however many wait. What others have locked is left out. An endpoint is found again by
+/// its place in the table, which within one statement stands still.
 ///
 /// `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
 /// statistics those look like the cheapest way to find a single row, and are the dearest.
@@ -51,7 +53,8 @@ pub fn lock_due(per_host: bool) -> String {
         "{hosts}", "{host}", "{join}", "{full}", "{hosted}", "{within}", "{from}",
     ];
     let fill = |sql: String, (name, part): (&str, &str)| sql.replace(name, part);
-    names.into_iter().zip(parts).fold(LOCK_DUE.to_owned(), fill)
+    let sql = LOCK_DUE.replace("{most}", &limits::LANE_PER_CLAIM.to_string());
+    names.into_iter().zip(parts).fold(sql, fill)
 }
 
 /// How many calls are in flight to each host.
@@ -65,8 +68,8 @@ const HOSTS: &str = "
 /// Of the rows of each host the best, as many as it has room for.
 const WITHIN_HOSTS: &str = "
 ), chosen AS MATERIALIZED (
-    SELECT c.id, c.due_at, c.rank
-      FROM (SELECT c.id, c.due_at, c.rank, c.host,
+    SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank
+      FROM (SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank, c.host,
                    ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS place
               FROM ranked c) c
      WHERE c.place <= $4::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
@@ -90,13 +93,14 @@ WITH clock AS MATERIALIZED (
          ORDER BY r.due_at, r.id
          LIMIT 1) first
 ), share AS MATERIALIZED (
-    SELECT COALESCE($3::bigint, (2 * $2::bigint + COUNT(*) - 1) / GREATEST(COUNT(*), 1)) AS rows
+    SELECT COALESCE($3::bigint, LEAST({most}, ($2::bigint + COUNT(*) - 1) / GREATEST(COUNT(*), 1))) AS rows
       FROM lanes
 ), ranked AS MATERIALIZED (
-    SELECT c.id, c.due_at, c.rank{hosted}
+    SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank{hosted}
       FROM lanes
      CROSS JOIN LATERAL (
-        SELECT r.id, r.due_at, ROW_NUMBER() OVER (ORDER BY r.due_at, r.id) AS rank{host}
+        SELECT r.id, r.endpoint_id, s.ctid AS state, r.fence > 0 AS placed, r.due_at,
+               ROW_NUMBER() OVER (ORDER BY r.due_at, r.id) AS rank{host}
           FROM live_runs r
           JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
           {join}
@@ -142,24 +146,34 @@ WITH clock AS MATERIALIZED (
                END
          ORDER BY r.due_at, r.id
          LIMIT (SELECT rows FROM share)) c{within}
+), cut AS MATERIALIZED (
+    SELECT COUNT(*) FILTER (WHERE c.rank = (SELECT rows FROM share)) AS lanes
+      FROM ranked c
+), locked AS MATERIALIZED (
+    SELECT c.id, c.endpoint_id, c.due_at, c.rank
+      FROM {from} c
+      JOIN endpoint_state s ON s.ctid = c.state
+     WHERE c.placed OR s.busy_runs < s.room
+     ORDER BY c.rank, c.due_at, c.id
+     LIMIT $2
+       FOR UPDATE OF s SKIP LOCKED
 )
-SELECT r.id,
-       r.endpoint_id,
-       (SELECT now FROM clock) AS now,
-       (SELECT MAX(rank) FROM ranked) >= (SELECT rows FROM share) AS cut
-  FROM {from} c
-  JOIN live_runs r ON r.id = c.id
-  JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
- WHERE r.status <> 'running'
-   AND (r.fence > 0 OR s.busy_runs < s.room)
- ORDER BY c.rank, c.due_at, c.id
- LIMIT $2
-   FOR UPDATE OF s, r SKIP LOCKED";
+SELECT l.id,
+       l.endpoint_id,
+       clock.now,
+       share.rows AS share,
+       cut.lanes AS cut
+  FROM clock
+ CROSS JOIN share
+ CROSS JOIN cut
+  LEFT JOIN locked l ON TRUE
+ ORDER BY l.rank, l.due_at, l.id";
 
-/// Hands the locked rows $2 to $3 at $1, with a lease of $4 microseconds. Returns the rows of `live_runs` as they are now,
-/// each with its endpoint's request, earliest due first. Rows whose claim takes more than this are left as they are: those
-/// of endpoints whose runs may overlap, as their next time is planned at once, and a planner's wishes on endpoints with a
-/// cooldown, which may stand against them.
+/// Hands the rows $2, whose endpoints are locked, to $3 at $1, with a lease of $4 microseconds. Returns the rows of
+/// `live_runs` as they are now, each with its endpoint's request, earliest due first. What has been claimed or moved before
+/// the lock was there is left alone, and so are rows whose claim takes more than this: those of endpoints whose runs may
+/// overlap, as their next time is planned at once, and a planner's wishes on endpoints with a cooldown, which may stand
+/// against them.
 ///
 /// `{row}` stands for the columns of `live_runs r`. `claimed` and `moved` are the row's and the endpoint's half of the
 /// transition; `old` is the row as it was. `used_up` takes the one-shot along that a plan row consumes, and `recorded`
@@ -189,6 +203,8 @@ WITH claimed AS (
            changed_in         = pg_current_xact_id()::text::bigint
       FROM live_runs old, job_endpoints e
      WHERE r.id = ANY($2::uuid[])
+       AND r.status <> 'running'
+       AND r.due_at <= $1
        AND old.id = r.id
        AND e.id = r.endpoint_id
        AND e.overlap <> 'allow'
@@ -310,11 +326,13 @@ pub fn claimed_of(row: &Row) -> StoreResult<ClaimedRun> {
 type RequestColumns = (String, String, serde_json::Value, Option<Vec<u8>>);
 
 fn call_columns(row: &Row) -> Result<(i64, i64, RequestColumns), tokio_postgres::Error> {
+    // Behind those of the queue row, by place like those.
+    let column = |place: usize| live_run::Model::COLUMNS.len() + place;
     let request = (
-        row.try_get("method")?,
-        row.try_get("url")?,
-        row.try_get("headers")?,
-        row.try_get("body")?,
+        row.try_get(column(0))?,
+        row.try_get(column(1))?,
+        row.try_get(column(2))?,
+        row.try_get(column(3))?,
     );
-    Ok((row.try_get("timeout_us")?, row.try_get("max_response_bytes")?, request))
+    Ok((row.try_get(column(4))?, row.try_get(column(5))?, request))
 }

@@ -24,7 +24,7 @@ const DECIDED: [(&str, &str); 9] = [
     ("reason", "text"),
 ];
 
-/// Moves the rows of these runs, which are locked.
+/// Moves the rows of these runs, whose endpoints are locked.
 pub(super) fn move_to_history(runs: Vec<Run>) -> Step {
     let mut ids = Vec::with_capacity(runs.len());
     let (mut statuses, mut ends, mut durations, mut attempts) = (vec![], vec![], vec![], vec![]);

@@ -9,17 +9,18 @@ use async_trait::async_trait;
 use baton_domain::{
     error::{Error, StoreError},
     ids::{Chance, EndpointId, RunId},
+    limits,
     ports::{Store, StoreResult},
     schedule::{FinishedRun, Settled},
     services::{Claim, ClaimedRun, Claims, Queue, StoreQueue},
     time::Timestamp,
 };
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::{FutureExt as _, future::BoxFuture, try_join};
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use super::{
-    apart::{DueRow, claim_apart},
+    apart::{Apart, DueRow, claim_apart},
     claim::{CLAIM, HOSTS_TURN, claimed_of, lock_due, next_due},
     columns::{list_of, param},
     finish::{finish, is_about_rows},
@@ -28,27 +29,27 @@ use super::{
 use crate::{entity::live_run, error::postgres_error, tx::unexpected};
 
 /// Moves the running rows $1 that still carry the fences $2 to a lease that ends $4 microseconds after $3 or, when that
-/// is NULL, the database's clock. Returns the ids of those that did. Locked in id order, as ends of runs lock them, before
-/// any is moved: hence the count of all that are held. `<> 'planned'` says of a live row what `= 'running'` does, but fits no
-/// index of running rows: each lease would be looked for among all of them.
+/// is NULL, the database's clock. Returns the ids of those that did. What somebody else has locked is left out instead of
+/// waited for: its end is being recorded, or it is being taken back. `<> 'planned'` says of a live row what `= 'running'`
+/// does, but fits no index of running rows: each lease would be looked for among all of them.
 const RENEW: &str = "
 WITH held AS MATERIALIZED (
-    SELECT r.id
+    SELECT r.id, r.fence
       FROM live_runs r
      WHERE r.id = ANY($1)
-       AND r.status = 'running'
-     ORDER BY r.id
-       FOR NO KEY UPDATE OF r
+       AND r.status <> 'planned'
+       FOR NO KEY UPDATE OF r SKIP LOCKED
 )
 UPDATE live_runs r
    SET lease_until = COALESCE($3, CLOCK_TIMESTAMP()) + $4 * INTERVAL '1 microsecond'
-  FROM UNNEST($1, $2) AS lease (id, fence)
- WHERE (SELECT COUNT(*) FROM held) > 0
-   AND r.id = lease.id
-   AND r.fence = lease.fence
-   AND r.status <> 'planned'
+  FROM held h, UNNEST($1, $2) AS lease (id, fence)
+ WHERE lease.id = h.id
+   AND lease.fence = h.fence
+   AND r.id = h.id
 RETURNING r.id";
 
+/// Claimers that may look at the same lane at one moment and still find something there.
+const CROWD: i64 = 4;
 /// How often a single report is tried that loses to another transaction each time.
 const TRIES: u32 = 3;
 
@@ -70,25 +71,37 @@ impl PostgresQueue {
         let work = self.hot.work().await?;
         let asked = self.hot.now();
         let per_host = claim.host_concurrency.map(i64::from);
-        let Due { rows: due, now } = take_due(&work, claim.limit, per_host, asked).await?;
-        let (mut runs, mut cooling) = (Vec::new(), Vec::new());
-        if let Some(now) = now {
-            let claimed = work.one(hand_over(claim, &due, now)).await?;
-            runs = claimed.iter().map(claimed_of).collect::<Result<_, _>>()?;
-            let left = left_over(due, &runs);
+        let Due {
+            rows: due, now, cut, ..
+        } = take_due(&work, claim.limit, per_host, asked).await?;
+        // There may be more: whoever claims looks again at once.
+        let more = due.len() >= claim.limit || (cut > 0 && !due.is_empty());
+        let mut handed = Vec::new();
+        let mut apart = Apart::default();
+        if !due.is_empty() {
+            handed = work.one(hand_over(claim, &due, now)).await?;
+            let left = left_over(due, &handed).map_err(|error| postgres_error(&error))?;
             if !left.is_empty() {
-                let apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
-                cooling = apart.cooling;
-                runs.extend(apart.claimed);
-                runs.sort_by_key(|claimed| (claimed.run.due_at, claimed.run.id));
+                apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
             }
         }
-        // Handed out only once it is committed: a run that starts is a run that nobody else may start.
-        let next = work.all_and_commit(vec![what_next(asked, per_host)]).await?;
-        let next_due_in = next_due_in(next.first().map(Vec::as_slice).unwrap_or_default())?;
+        let next = (!more).then(|| what_next(asked, per_host));
+        let commit = work.all_and_commit(next.into_iter().collect());
+        // The commit is on its way while the rows are read.
+        let read = async { handed.iter().map(claimed_of).collect::<StoreResult<Vec<ClaimedRun>>>() };
+        let (next, mut runs) = try_join!(commit, read)?;
+        let next_due_in = next
+            .first()
+            .map_or(Ok(Some(Duration::ZERO)), |rows| next_due_in(rows))?;
+        let Apart { claimed, cooling } = apart;
+        if !claimed.is_empty() {
+            runs.extend(claimed);
+            runs.sort_by_key(|claimed| (claimed.run.due_at, claimed.run.id));
+        }
         if !cooling.is_empty() {
             self.hold_back(&cooling).await;
         }
+        // Handed out only now that it is committed: a run that starts is a run that nobody else may start.
         Ok(Claims { runs, next_due_in })
     }
 
@@ -175,57 +188,82 @@ fn tell_unrecorded(reports: &[FinishedRun], error: &dyn std::fmt::Display) {
     }
 }
 
-/// Rows that are locked and due at `now`, which is missing when there are none.
+/// Rows that are due at `now`, their endpoints locked.
 struct Due {
     rows: Vec<DueRow>,
-    now: Option<Timestamp>,
+    now: Timestamp,
+    /// How many rows of a lane were looked at.
+    share: i64,
+    /// Lanes that may have more than was looked at.
+    cut: i64,
 }
 
-/// Few lanes may have what others could take: then once more, with room for all of it in any of them.
+/// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted. And others may
+/// have locked what every lane has first: then with room for what several of them hold.
 async fn take_due(work: &Work, limit: usize, per_host: Option<i64>, now: Option<Timestamp>) -> StoreResult<Due> {
     if per_host.is_some() {
         work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
     }
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let look = |now: Option<Timestamp>, share: Option<i64>| {
+    let look = async |now: Option<Timestamp>, share: Option<i64>, limit: i64| {
         let mut params = vec![
             param(now, Type::TIMESTAMPTZ),
             param(limit, Type::INT8),
             param(share, Type::INT8),
         ];
         params.extend(per_host.map(|most| param(most, Type::INT8)));
-        work.one(Step::new(lock_due(per_host.is_some()), params))
+        let rows = work.one(Step::new(lock_due(per_host.is_some()), params)).await?;
+        due_of(&rows)
     };
-    let mut rows = look(now, None).await?;
-    let first = rows.first().map(|row| Ok((row.try_get("now")?, row.try_get("cut")?)));
-    let first: Option<(Timestamp, bool)> = first.transpose().map_err(|error| postgres_error(&error))?;
-    let full = i64::try_from(rows.len()).is_ok_and(|found| found >= limit);
-    if let Some((now, true)) = first.filter(|_| !full) {
-        rows = look(Some(now), Some(2 * limit)).await?;
+    let due = look(now, None, limit).await?;
+    let full = i64::try_from(due.rows.len()).is_ok_and(|found| found >= limit);
+    if full || due.cut == 0 {
+        return Ok(due);
     }
+    let most = i64::from(limits::LANE_PER_CLAIM);
+    let (most, limit) = if due.rows.is_empty() {
+        (most * CROWD, limit.min(most.saturating_mul(due.cut)))
+    } else {
+        (most, limit)
+    };
+    let share = most.min(limit.saturating_mul(2) / due.cut + 1);
+    if share <= due.share {
+        return Ok(due);
+    }
+    look(Some(due.now), Some(share), limit).await
+}
+
+fn due_of(rows: &[Row]) -> StoreResult<Due> {
+    let first = rows.first().ok_or_else(|| unexpected("one row tells the time"))?;
     let read = || {
+        let rows = rows.iter().map(due_row).filter_map(Result::transpose);
         Ok(Due {
-            rows: rows.iter().map(due_row).collect::<Result<_, _>>()?,
-            now: rows.first().map(|row| row.try_get("now")).transpose()?,
+            now: first.try_get("now")?,
+            share: first.try_get("share")?,
+            cut: first.try_get("cut")?,
+            rows: rows.collect::<Result<_, _>>()?,
         })
     };
     read().map_err(|error| postgres_error(&error))
 }
 
-fn due_row(row: &Row) -> Result<DueRow, tokio_postgres::Error> {
-    Ok(DueRow {
-        run: RunId(row.try_get("id")?),
-        endpoint: EndpointId(row.try_get("endpoint_id")?),
-    })
+/// `None` where the row only tells the time.
+fn due_row(row: &Row) -> Result<Option<DueRow>, tokio_postgres::Error> {
+    let run: Option<Uuid> = row.try_get("id")?;
+    let endpoint: Option<Uuid> = row.try_get("endpoint_id")?;
+    Ok(run.zip(endpoint).map(|(run, endpoint)| DueRow {
+        run: RunId(run),
+        endpoint: EndpointId(endpoint),
+    }))
 }
 
 /// What the claim's statement has not handed over.
-fn left_over(due: Vec<DueRow>, claimed: &[ClaimedRun]) -> Vec<DueRow> {
-    if due.len() == claimed.len() {
-        return Vec::new();
+fn left_over(due: Vec<DueRow>, handed: &[Row]) -> Result<Vec<DueRow>, tokio_postgres::Error> {
+    if due.len() == handed.len() {
+        return Ok(Vec::new());
     }
-    let claimed: BTreeSet<RunId> = claimed.iter().map(|claimed| claimed.run.id).collect();
-    due.into_iter().filter(|row| !claimed.contains(&row.run)).collect()
+    let handed: BTreeSet<Uuid> = handed.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?;
+    Ok(due.into_iter().filter(|row| !handed.contains(&row.run.0)).collect())
 }
 
 fn hand_over(claim: &Claim, due: &[DueRow], now: Timestamp) -> Step {

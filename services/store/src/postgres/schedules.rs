@@ -74,13 +74,13 @@ const HINTS: &str = "WHERE endpoint_id = ANY($1) ORDER BY id";
 /// The plan rows of the endpoints $1.
 const PLAN_ROWS: &str = "WHERE endpoint_id = ANY($1) AND slot = 'plan'";
 
-/// The live rows $1, locked in id order: leases are renewed without a lock on the endpoint.
-const ROWS: &str = "WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+/// The live rows $1. Their endpoints are locked, and all that changes without that lock is how long a lease is.
+const ROWS: &str = "WHERE id = ANY($1)";
 
 const DELETE_HINTS: &str = "DELETE FROM hints WHERE endpoint_id = ANY($1)";
 const DELETE_PLAN_ROWS: &str = "DELETE FROM live_runs WHERE endpoint_id = ANY($1) AND slot = 'plan'";
 
-/// Schedules and queue rows as they stand, locked until the end of the transaction.
+/// Schedules and queue rows as they stand, and stay until the end of the transaction: their endpoints are locked.
 pub(crate) struct Loaded {
     /// The time of the transaction.
     pub now: Timestamp,

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use baton_domain::{
     ids::{EndpointId, PlanId, RunId},
+    limits,
     ports::{Page, QueueRepo, StoreResult},
     run::{LiveRun, Run, RunStatus, Slot},
     time::Timestamp,
@@ -145,14 +146,14 @@ impl QueueRepo for SqlTx {
             self.db.execute_unprepared(HOSTS_TURN).await.map_err(store_error)?;
         }
         let active: Vec<Lane> = self.rows(ACTIVE_LANES, vec![self.time().into()]).await?;
-        let share = first_share(limit, active.len());
-        let (rows, cut) = self.due_in_lanes(&active, share, per_host).await?;
-        // Few lanes had what others could take: once more, with room for all of it in any of them.
-        let rows = if cut && rows.len() < limit {
-            self.due_in_lanes(&active, 2 * limit, per_host).await?.0
-        } else {
-            rows
-        };
+        let most = usize::from(limits::LANE_PER_CLAIM);
+        let share = limit.div_ceil(active.len().max(1)).min(most);
+        let (mut rows, cut) = self.due_in_lanes(&active, share, per_host).await?;
+        // Few lanes have most of what is due: once more, with room in those for twice what is wanted.
+        let wider = most.min((2 * limit).checked_div(cut).map_or(0, |share| share + 1));
+        if rows.len() < limit && wider > share {
+            rows = self.due_in_lanes(&active, wider, per_host).await?.0;
+        }
         rows.into_iter().take(limit).map(live_of).collect()
     }
 
@@ -243,13 +244,13 @@ impl QueueRepo for SqlTx {
 }
 
 impl SqlTx {
-    /// Up to `share` due rows of each lane, the first of each before the second of any; and whether a lane has its share.
+    /// Up to `share` due rows of each lane, the first of each before the second of any; and how many lanes have their share.
     async fn due_in_lanes(
         &self,
         lanes: &[Lane],
         share: usize,
         per_host: Option<u32>,
-    ) -> StoreResult<(Vec<live_run::Model>, bool)> {
+    ) -> StoreResult<(Vec<live_run::Model>, usize)> {
         let mut ranked: Vec<(usize, live_run::Model)> = Vec::new();
         let (sql, most) = within_hosts(DUE, 4, per_host);
         for Lane { lane } in lanes {
@@ -257,7 +258,7 @@ impl SqlTx {
             let rows = self.take_rows(&sql, share, more).await?;
             ranked.extend(rows.into_iter().enumerate());
         }
-        let cut = ranked.iter().any(|(rank, _)| rank + 1 == share);
+        let cut = ranked.iter().filter(|(rank, _)| rank + 1 == share).count();
         ranked.sort_by_key(|(rank, row)| (*rank, row.due_at, row.id));
         let rows = ranked.into_iter().map(|(_, row)| row).collect();
         let rows = match per_host {
@@ -319,9 +320,4 @@ fn within_hosts(sql: &str, place: u8, per_host: Option<u32>) -> (String, Option<
         sql.replace("{full}", &full),
         per_host.map(|most| i64::from(most).into()),
     )
-}
-
-/// What each of the active lanes may have at first: twice its part, so that one more look is seldom needed.
-fn first_share(limit: usize, lanes: usize) -> usize {
-    (2 * limit).div_ceil(lanes.max(1))
 }
