@@ -3,7 +3,13 @@
 
 use std::path::PathBuf;
 
-use baton_bench::{benches::Bench, figure::Figure, options::Options, server::Server, stage::Stage};
+use baton_bench::{
+    benches::{self, Bench},
+    figure::Figure,
+    options::Options,
+    server::Server,
+    stage::Stage,
+};
 use clap::Parser as _;
 
 /// On the server of the tests. What it leaves behind is dropped with the bench.
@@ -24,10 +30,10 @@ async fn figures(bench: Bench) -> Vec<Figure> {
         format!("--pg-data={}", temporary.display()),
     ]);
     let options = Options::parse_from(options);
-    let asked = options.judge().expect("valid options");
+    let asked = options.wanted.judge().expect("valid options");
     let server = Server::of(&options).await.expect("the server of the tests answers");
     let stage = Stage::new(server, asked).expect("there is room");
-    bench.run(&stage).await.expect("it can be measured")
+    benches::run(bench, &stage).await.expect("it can be measured")
 }
 
 fn is_a_line_about(figure: &Figure, bench: Bench) {

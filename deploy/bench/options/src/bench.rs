@@ -1,0 +1,63 @@
+//! The benches by name, and one line on each.
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bench {
+    SubmitUnary,
+    Execute,
+    Reschedule,
+    Http,
+    Lateness,
+    Herd,
+    Fair,
+    SqliteExecute,
+    SqliteHttp,
+    Idle,
+}
+
+impl Bench {
+    /// In the order of `all`.
+    pub const ALL: &'static [Self] = &[
+        Self::SubmitUnary,
+        Self::Execute,
+        Self::Reschedule,
+        Self::Http,
+        Self::Lateness,
+        Self::Herd,
+        Self::Fair,
+        Self::SqliteExecute,
+        Self::SqliteHttp,
+        Self::Idle,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SubmitUnary => "submit-unary",
+            Self::Execute => "execute",
+            Self::Reschedule => "reschedule",
+            Self::Http => "http",
+            Self::Lateness => "lateness",
+            Self::Herd => "herd",
+            Self::Fair => "fair",
+            Self::SqliteExecute => "sqlite-execute",
+            Self::SqliteHttp => "sqlite-http",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// One line for whoever watches.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::SubmitUnary => "64 callers of SubmitRun over gRPC, each answer after its commit",
+            Self::Execute => "submitted runs that are due, claim to finish, a dispatcher that does nothing",
+            Self::Reschedule => "cadence runs that are due, claim to finish, the next one planned, the same dispatcher",
+            Self::Http => "submitted runs that are due, each called over HTTP in another process",
+            Self::Lateness => "runs planned evenly over time: how long after its planned time each call arrives",
+            Self::Herd => "ten thousand endpoints due at one instant, over HTTP",
+            Self::Fair => "nine users' lateness while a tenth has nine tenths of the due work",
+            Self::SqliteExecute => "as `execute`, on a SQLite file",
+            Self::SqliteHttp => "as `http`, on a SQLite file; and `http` beside it",
+            Self::Idle => "memory, CPU, queries and start of a scheduler with much scheduled and nothing due",
+        }
+    }
+}
