@@ -18,6 +18,7 @@ use crate::{figure::Figure, stage::Stage};
 pub async fn run(bench: Bench, stage: &Stage) -> Result<Vec<Figure>> {
     match bench {
         Bench::SubmitUnary => submit::unary(stage).await,
+        Bench::SubmitStream => submit::streamed(stage).await,
         Bench::Execute => execute::execute(stage).await,
         Bench::Reschedule => execute::reschedule(stage).await,
         Bench::Http => real::http(stage).await,

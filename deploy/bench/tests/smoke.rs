@@ -65,7 +65,7 @@ async fn a_file_is_measured_like_a_server() {
 /// With the real scheduler and the sink in processes of their own.
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_and_receivers_are_other_processes() {
-    for bench in [Bench::SubmitUnary, Bench::Http] {
+    for bench in [Bench::SubmitUnary, Bench::SubmitStream, Bench::Http] {
         is_a_line_about(&figures(bench).await[0], bench);
     }
 }

@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bench {
     SubmitUnary,
+    SubmitStream,
     Execute,
     Reschedule,
     Http,
@@ -19,6 +20,7 @@ impl Bench {
     /// In the order of `all`.
     pub const ALL: &'static [Self] = &[
         Self::SubmitUnary,
+        Self::SubmitStream,
         Self::Execute,
         Self::Reschedule,
         Self::Http,
@@ -33,6 +35,7 @@ impl Bench {
     pub fn name(self) -> &'static str {
         match self {
             Self::SubmitUnary => "submit-unary",
+            Self::SubmitStream => "submit-stream",
             Self::Execute => "execute",
             Self::Reschedule => "reschedule",
             Self::Http => "http",
@@ -49,6 +52,7 @@ impl Bench {
     pub fn describe(self) -> &'static str {
         match self {
             Self::SubmitUnary => "64 callers of SubmitRun over gRPC, each answer after its commit",
+            Self::SubmitStream => "one SubmitRuns stream over gRPC, its answer after its commits",
             Self::Execute => "submitted runs that are due, claim to finish, a dispatcher that does nothing",
             Self::Reschedule => "cadence runs that are due, claim to finish, the next one planned, the same dispatcher",
             Self::Http => "submitted runs that are due, each called over HTTP in another process",
