@@ -8,6 +8,7 @@ mod lateness;
 mod real;
 mod sqlite;
 mod submit;
+mod watch;
 
 use anyhow::Result;
 pub use baton_bench_options::Bench;
@@ -25,6 +26,7 @@ pub async fn run(bench: Bench, stage: &Stage) -> Result<Vec<Figure>> {
         Bench::Lateness => lateness::run(stage).await,
         Bench::Herd => herd::run(stage).await,
         Bench::Fair => fair::run(stage).await,
+        Bench::Watch => watch::run(stage).await,
         Bench::SqliteExecute => sqlite::execute(stage).await,
         Bench::SqliteHttp => sqlite::http(stage).await,
         Bench::Idle => idle::run(stage).await,

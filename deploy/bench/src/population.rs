@@ -62,7 +62,8 @@ fn chance() -> Arc<dyn Chance> {
     Arc::new(SystemChance)
 }
 
-fn services(opened: &Opened) -> Services {
+/// The use cases, as the API has them.
+pub(crate) fn services(opened: &Opened) -> Services {
     Services::new(Arc::clone(&opened.store), chance(), PlanLimits::default())
 }
 
@@ -244,7 +245,8 @@ fn user(number: usize, of: usize) -> UserId {
     })
 }
 
-fn no_key() -> Idempotency {
+/// A request that nobody repeats.
+pub(crate) fn no_key() -> Idempotency {
     Idempotency {
         method: "SubmitRun",
         request_id: String::new(),

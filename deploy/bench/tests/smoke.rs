@@ -37,6 +37,7 @@ async fn figures(bench: Bench) -> Vec<Figure> {
 }
 
 fn is_a_line_about(figure: &Figure, bench: Bench) {
+    println!("{figure}");
     let line = figure.json();
     assert_eq!(line["bench"], bench.name());
     for number in ["value", "reference_value", "ratio"] {
@@ -67,6 +68,23 @@ async fn a_file_is_measured_like_a_server() {
 async fn callers_and_receivers_are_other_processes() {
     for bench in [Bench::SubmitUnary, Bench::SubmitStream, Bench::Http] {
         is_a_line_about(&figures(bench).await[0], bench);
+    }
+}
+
+/// A figure that is compared with nothing.
+fn stands_alone(figures: &[Figure], name: &str) {
+    let found = figures.iter().find(|figure| figure.bench == name);
+    let figure = found.unwrap_or_else(|| panic!("{name} is not among {figures:?}"));
+    println!("{figure}");
+    assert!(figure.value() > 0.0, "{figure}");
+}
+
+/// Each end reaches each of its two watches once, or there is no figure.
+#[tokio::test(flavor = "multi_thread")]
+async fn ends_are_watched_through_another_scheduler() {
+    let figures = figures(Bench::Watch).await;
+    for name in ["watch", "watch-p50", "watch-max"] {
+        stands_alone(&figures, name);
     }
 }
 
