@@ -88,6 +88,14 @@ async fn ends_are_watched_through_another_scheduler() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planner_asks_and_what_it_is_answered_is_called() {
+    let figures = figures(Bench::Planner).await;
+    for name in ["planner-asked-p99", "planner-started-p99"] {
+        stands_alone(&figures, name);
+    }
+}
+
 #[tokio::test]
 async fn nobody_listening_is_one_line() {
     let line = [

@@ -12,6 +12,7 @@ pub enum Bench {
     Herd,
     Fair,
     Watch,
+    Planner,
     SqliteExecute,
     SqliteHttp,
     Idle,
@@ -29,6 +30,7 @@ impl Bench {
         Self::Herd,
         Self::Fair,
         Self::Watch,
+        Self::Planner,
         Self::SqliteExecute,
         Self::SqliteHttp,
         Self::Idle,
@@ -45,6 +47,7 @@ impl Bench {
             Self::Herd => "herd",
             Self::Fair => "fair",
             Self::Watch => "watch",
+            Self::Planner => "planner",
             Self::SqliteExecute => "sqlite-execute",
             Self::SqliteHttp => "sqlite-http",
             Self::Idle => "idle",
@@ -63,6 +66,9 @@ impl Bench {
             Self::Herd => "ten thousand endpoints due at one instant, over HTTP",
             Self::Fair => "nine users' lateness while a tenth has nine tenths of the due work",
             Self::Watch => "2 000 ends of runs a second, watched through a scheduler that does not run them",
+            Self::Planner => {
+                "a signal that changes to the question at the model, its answer to the call of an endpoint"
+            }
             Self::SqliteExecute => "as `execute`, on a SQLite file",
             Self::SqliteHttp => "as `http`, on a SQLite file; and `http` beside it",
             Self::Idle => "memory, CPU, queries and start of a scheduler with much scheduled and nothing due",
