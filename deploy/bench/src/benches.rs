@@ -5,6 +5,7 @@ mod fair;
 mod herd;
 mod idle;
 mod lateness;
+mod pinned;
 mod planner;
 mod real;
 mod sqlite;
@@ -29,6 +30,7 @@ pub async fn run(bench: Bench, stage: &Stage) -> Result<Vec<Figure>> {
         Bench::Fair => fair::run(stage).await,
         Bench::Watch => watch::run(stage).await,
         Bench::Planner => planner::run(stage).await,
+        Bench::Pinned => pinned::run(stage).await,
         Bench::SqliteExecute => sqlite::execute(stage).await,
         Bench::SqliteHttp => sqlite::http(stage).await,
         Bench::Idle => idle::run(stage).await,

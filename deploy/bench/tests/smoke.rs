@@ -71,8 +71,8 @@ async fn callers_and_receivers_are_other_processes() {
     }
 }
 
-/// A figure that is compared with nothing.
-fn stands_alone(figures: &[Figure], name: &str) {
+/// A figure among others.
+fn stands(figures: &[Figure], name: &str) {
     let found = figures.iter().find(|figure| figure.bench == name);
     let figure = found.unwrap_or_else(|| panic!("{name} is not among {figures:?}"));
     println!("{figure}");
@@ -84,7 +84,7 @@ fn stands_alone(figures: &[Figure], name: &str) {
 async fn ends_are_watched_through_another_scheduler() {
     let figures = figures(Bench::Watch).await;
     for name in ["watch", "watch-p50", "watch-max"] {
-        stands_alone(&figures, name);
+        stands(&figures, name);
     }
 }
 
@@ -92,7 +92,16 @@ async fn ends_are_watched_through_another_scheduler() {
 async fn a_planner_asks_and_what_it_is_answered_is_called() {
     let figures = figures(Bench::Planner).await;
     for name in ["planner-asked-p99", "planner-started-p99"] {
-        stands_alone(&figures, name);
+        stands(&figures, name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_held_while_runs_come_due() {
+    let figures = figures(Bench::Pinned).await;
+    is_a_line_about(&figures[0], Bench::Pinned);
+    for name in ["pinned-drain", "pinned-dead-tuples"] {
+        stands(&figures, name);
     }
 }
 

@@ -13,6 +13,7 @@ pub enum Bench {
     Fair,
     Watch,
     Planner,
+    Pinned,
     SqliteExecute,
     SqliteHttp,
     Idle,
@@ -31,6 +32,7 @@ impl Bench {
         Self::Fair,
         Self::Watch,
         Self::Planner,
+        Self::Pinned,
         Self::SqliteExecute,
         Self::SqliteHttp,
         Self::Idle,
@@ -48,6 +50,7 @@ impl Bench {
             Self::Fair => "fair",
             Self::Watch => "watch",
             Self::Planner => "planner",
+            Self::Pinned => "pinned",
             Self::SqliteExecute => "sqlite-execute",
             Self::SqliteHttp => "sqlite-http",
             Self::Idle => "idle",
@@ -69,6 +72,7 @@ impl Bench {
             Self::Planner => {
                 "a signal that changes to the question at the model, its answer to the call of an endpoint"
             }
+            Self::Pinned => "`execute` at 2 000 runs a second while another session holds a snapshot open",
             Self::SqliteExecute => "as `execute`, on a SQLite file",
             Self::SqliteHttp => "as `http`, on a SQLite file; and `http` beside it",
             Self::Idle => "memory, CPU, queries and start of a scheduler with much scheduled and nothing due",

@@ -18,10 +18,7 @@ use baton_domain::time::{Clock as _, after, elapsed};
 use baton_runtime::clock::SystemClock;
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{
-    execute::{check, finished},
-    real::called_once,
-};
+use super::{execute::check, real::called_once};
 use crate::{
     figure::Figure,
     population::{open, submit},
@@ -62,7 +59,6 @@ pub async fn run(stage: &Stage) -> Result<Vec<Figure>> {
 
 /// Two schedulers, and so many runs.
 async fn once(stage: &Stage, scene: &mut Scene, runs: usize) -> Result<Spread> {
-    let before = finished(&scene.database).await?;
     let opened = open(&scene.database.url).await?;
     let (watched, held) = Held::start(stage, scene, &opened.opened).await?;
     let running = scheduler(stage.folder(), &scene.database.url).await?;
@@ -94,7 +90,7 @@ async fn once(stage: &Stage, scene: &mut Scene, runs: usize) -> Result<Spread> {
         watch.await??;
     }
     running.stop().await?;
-    check(&scene.database, before, runs).await?;
+    check(&scene.database, from, runs).await?;
     called_once(&mut scene.sink, runs).await?;
     tally.spread(runs)
 }
