@@ -2,6 +2,7 @@
 
 mod execute;
 mod fair;
+pub mod growth;
 mod herd;
 mod idle;
 mod lateness;
@@ -31,6 +32,7 @@ pub async fn run(bench: Bench, stage: &Stage) -> Result<Vec<Figure>> {
         Bench::Watch => watch::run(stage).await,
         Bench::Planner => planner::run(stage).await,
         Bench::Pinned => pinned::run(stage).await,
+        Bench::Growth => growth::run(stage).await,
         Bench::SqliteExecute => sqlite::execute(stage).await,
         Bench::SqliteHttp => sqlite::http(stage).await,
         Bench::Idle => idle::run(stage).await,

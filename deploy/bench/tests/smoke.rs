@@ -4,7 +4,10 @@
 use std::path::PathBuf;
 
 use baton_bench::{
-    benches::{self, Bench},
+    benches::{
+        self, Bench,
+        growth::{self, Step},
+    },
     figure::Figure,
     options::Options,
     server::Server,
@@ -14,6 +17,11 @@ use clap::Parser as _;
 
 /// On the server of the tests. What it leaves behind is dropped with the bench.
 async fn figures(bench: Bench) -> Vec<Figure> {
+    let stage = stage(bench).await;
+    benches::run(bench, &stage).await.expect("it can be measured")
+}
+
+async fn stage(bench: Bench) -> Stage {
     let server = std::env::var("BATON_TEST_DATABASE_URL").expect("BATON_TEST_DATABASE_URL: run `cargo xtask test`");
     let temporary = std::env::temp_dir();
     let line = [
@@ -32,8 +40,7 @@ async fn figures(bench: Bench) -> Vec<Figure> {
     let options = Options::parse_from(options);
     let asked = options.wanted.judge().expect("valid options");
     let server = Server::of(&options).await.expect("the server of the tests answers");
-    let stage = Stage::new(server, asked).expect("there is room");
-    benches::run(bench, &stage).await.expect("it can be measured")
+    Stage::new(server, asked).expect("there is room")
 }
 
 fn is_a_line_about(figure: &Figure, bench: Bench) {
@@ -101,6 +108,21 @@ async fn a_snapshot_is_held_while_runs_come_due() {
     let figures = figures(Bench::Pinned).await;
     is_a_line_about(&figures[0], Bench::Pinned);
     for name in ["pinned-drain", "pinned-dead-tuples"] {
+        stands(&figures, name);
+    }
+}
+
+/// Steps as in the table, a thousandth of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_database_grows_step_by_step() {
+    let steps = [(200, 0), (400, 0), (400, 5_000)].map(|(endpoints, history)| Step { endpoints, history });
+    let stage = stage(Bench::Growth).await;
+    let figures = growth::along(&stage, &steps).await.expect("it can be measured");
+    assert_eq!(figures.len(), 2 + 2 * steps.len());
+    for figure in &figures[..2] {
+        assert!(figure.ratio().is_some_and(|ratio| ratio >= 1.0), "{figure}");
+    }
+    for name in ["growth-execute-200-0", "growth-lateness-400-5000"] {
         stands(&figures, name);
     }
 }

@@ -14,6 +14,7 @@ pub enum Bench {
     Watch,
     Planner,
     Pinned,
+    Growth,
     SqliteExecute,
     SqliteHttp,
     Idle,
@@ -33,6 +34,7 @@ impl Bench {
         Self::Watch,
         Self::Planner,
         Self::Pinned,
+        Self::Growth,
         Self::SqliteExecute,
         Self::SqliteHttp,
         Self::Idle,
@@ -51,6 +53,7 @@ impl Bench {
             Self::Watch => "watch",
             Self::Planner => "planner",
             Self::Pinned => "pinned",
+            Self::Growth => "growth",
             Self::SqliteExecute => "sqlite-execute",
             Self::SqliteHttp => "sqlite-http",
             Self::Idle => "idle",
@@ -73,6 +76,7 @@ impl Bench {
                 "a signal that changes to the question at the model, its answer to the call of an endpoint"
             }
             Self::Pinned => "`execute` at 2 000 runs a second while another session holds a snapshot open",
+            Self::Growth => "`execute` and `lateness` while endpoints and finished runs become many",
             Self::SqliteExecute => "as `execute`, on a SQLite file",
             Self::SqliteHttp => "as `http`, on a SQLite file; and `http` beside it",
             Self::Idle => "memory, CPU, queries and start of a scheduler with much scheduled and nothing due",
