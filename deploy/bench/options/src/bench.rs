@@ -82,4 +82,25 @@ impl Bench {
             Self::Idle => "memory, CPU, queries and start of a scheduler with much scheduled and nothing due",
         }
     }
+
+    /// What of it is not done when time is short.
+    pub(crate) fn quick_leaves_out(self) -> Option<&'static str> {
+        match self {
+            Self::SubmitUnary
+            | Self::SubmitStream
+            | Self::Execute
+            | Self::Reschedule
+            | Self::Http
+            | Self::Watch
+            | Self::SqliteExecute
+            | Self::SqliteHttp => Some("three quarters of the runs"),
+            Self::Lateness => Some("two thirds of the time, and every sample but the first"),
+            Self::Fair => Some("two thirds of the time"),
+            Self::Planner => Some("two thirds of the signals"),
+            Self::Pinned => Some("three quarters of the time and of the runs"),
+            Self::Growth => Some("a million endpoints, and 5 and 20 million finished runs in favour of one million"),
+            Self::Idle => Some("nine tenths of the endpoints, and two thirds of the time"),
+            Self::Herd => None,
+        }
+    }
 }

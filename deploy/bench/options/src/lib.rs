@@ -75,6 +75,11 @@ impl Wanted {
 }
 
 impl Asked {
+    /// What is not done of a bench, if anything.
+    pub fn left_out(&self, bench: Bench) -> Option<&'static str> {
+        if self.quick { bench.quick_leaves_out() } else { None }
+    }
+
     /// How many runs a sample has: what was asked for, else the bench's own number, a quarter of it when time is short.
     pub fn runs_or(&self, own: usize) -> usize {
         self.runs.unwrap_or(if self.quick { own / 4 } else { own })
@@ -155,6 +160,14 @@ mod tests {
         assert_eq!(judge("all").unwrap().runs_or(200_000), 200_000);
         assert_eq!(judge("all --quick").unwrap().runs_or(200_000), 50_000);
         assert_eq!(judge("all --quick --runs 700").unwrap().runs_or(200_000), 700);
+    }
+
+    #[test]
+    fn what_quick_leaves_out_is_told() {
+        assert_eq!(judge("all").unwrap().left_out(Bench::Execute), None);
+        let quick = judge("all --quick").unwrap();
+        assert_eq!(quick.left_out(Bench::Execute), Some("three quarters of the runs"));
+        assert_eq!(quick.left_out(Bench::Herd), None);
     }
 
     #[test]

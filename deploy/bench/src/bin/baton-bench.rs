@@ -50,6 +50,11 @@ async fn run(options: &Options) -> anyhow::Result<bool> {
         .filter(|figure| !figure.passes())
         .map(|figure| &*figure.bench)
         .collect();
+    for bench in &stage.asked.benches {
+        if let Some(left_out) = stage.asked.left_out(*bench) {
+            eprintln!("{}: left out: {left_out}", bench.name());
+        }
+    }
     eprintln!("{} figures; below the bar: {}", all.len(), below.join(", "));
     Ok(below.is_empty())
 }
