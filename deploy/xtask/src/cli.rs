@@ -50,7 +50,13 @@ pub enum Command {
         json: bool,
     },
     /// How fast it is, as ratios to the bare database measured in the same minute: release build, durable PostgreSQL
-    Bench(baton_bench_options::Wanted),
+    Bench {
+        #[command(flatten)]
+        wanted: baton_bench_options::Wanted,
+        /// Runs the benches' process under this, such as "valgrind --tool=callgrind"; words are parted by spaces
+        #[arg(long, value_name = "COMMAND", default_value = "")]
+        under: String,
+    },
     /// One story in Go, Python, TypeScript and Rust, with stubs generated from the protos, against a real scheduler
     Clients,
     /// The lines of proto/COOKBOOK.md, against a real scheduler: they print what it says
@@ -150,7 +156,7 @@ mod tests {
 
     #[test]
     fn benches_are_judged_here() {
-        let Command::Bench(wanted) = parsed("xtask bench nonsense --quick") else {
+        let Command::Bench { wanted, .. } = parsed("xtask bench nonsense --quick") else {
             panic!("`bench` is another command");
         };
         let told = wanted.judge().expect_err("there is no such bench").to_string();

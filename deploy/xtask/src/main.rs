@@ -45,7 +45,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Test { args } => interruptible(|processes| test::run(&workspace, processes, args)),
         Command::Ci { only } => interruptible(|processes| ci::run(&workspace, processes, only.as_deref())),
         Command::Faults { names, json } => interruptible(|processes| faults::run(&workspace, processes, names, *json)),
-        Command::Bench(wanted) => interruptible(|processes| bench::run(&workspace, processes, wanted)),
+        Command::Bench { wanted, under } => interruptible(|processes| bench::run(&workspace, processes, wanted, under)),
         Command::Clients => interruptible(|processes| clients::run(&workspace, processes)),
         Command::Cookbook => interruptible(|processes| cookbook::run(&workspace, processes)),
         Command::GrpcurlCheck => interruptible(|processes| grpcurl_check::run(&workspace, processes)),
