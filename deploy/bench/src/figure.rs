@@ -139,7 +139,7 @@ impl fmt::Display for Figure {
         };
         write!(
             formatter,
-            "{:<20} {value:>22}  {ratio:<34} {bar:<8} {stands}",
+            "{:<32} {value:>22}  {ratio:<34} {bar:<8} {stands}",
             self.bench
         )
     }

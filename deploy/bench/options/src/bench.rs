@@ -1,5 +1,8 @@
 //! The benches by name, and one line on each.
 
+/// Left out when time is short, unless a number of runs is asked for.
+pub(crate) const RUNS: &str = "three quarters of the runs";
+
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bench {
@@ -93,7 +96,7 @@ impl Bench {
             | Self::Http
             | Self::Watch
             | Self::SqliteExecute
-            | Self::SqliteHttp => Some("three quarters of the runs"),
+            | Self::SqliteHttp => Some(RUNS),
             Self::Lateness => Some("two thirds of the time, and every sample but the first"),
             Self::Fair => Some("two thirds of the time"),
             Self::Planner => Some("two thirds of the signals"),

@@ -77,7 +77,8 @@ impl Wanted {
 impl Asked {
     /// What is not done of a bench, if anything.
     pub fn left_out(&self, bench: Bench) -> Option<&'static str> {
-        if self.quick { bench.quick_leaves_out() } else { None }
+        let left_out = bench.quick_leaves_out().filter(|_| self.quick);
+        left_out.filter(|what| self.runs.is_none() || *what != bench::RUNS)
     }
 
     /// How many runs a sample has: what was asked for, else the bench's own number, a quarter of it when time is short.
@@ -168,6 +169,9 @@ mod tests {
         let quick = judge("all --quick").unwrap();
         assert_eq!(quick.left_out(Bench::Execute), Some("three quarters of the runs"));
         assert_eq!(quick.left_out(Bench::Herd), None);
+        let asked_for = judge("all --quick --runs 700").unwrap();
+        assert_eq!(asked_for.left_out(Bench::Execute), None);
+        assert!(asked_for.left_out(Bench::Growth).is_some());
     }
 
     #[test]
