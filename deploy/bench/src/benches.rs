@@ -1,96 +1,40 @@
-//! The benches: which there are, what each does, and where it is done.
+//! The benches: where each is done. Which there are is said in `baton-bench-options`.
 
 mod execute;
 mod fair;
+pub mod growth;
 mod herd;
 mod idle;
 mod lateness;
+mod pinned;
+mod planner;
 mod real;
 mod sqlite;
 mod submit;
+mod watch;
 
 use anyhow::Result;
+pub use baton_bench_options::Bench;
 
-use crate::{figure::Figure, options::Asked, stage::Stage};
+use crate::{figure::Figure, stage::Stage};
 
-/// What can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bench {
-    SubmitUnary,
-    Execute,
-    Reschedule,
-    Http,
-    Lateness,
-    Herd,
-    Fair,
-    SqliteExecute,
-    SqliteHttp,
-    Idle,
-}
-
-impl Bench {
-    /// In the order of `all`.
-    pub const ALL: &'static [Self] = &[
-        Self::SubmitUnary,
-        Self::Execute,
-        Self::Reschedule,
-        Self::Http,
-        Self::Lateness,
-        Self::Herd,
-        Self::Fair,
-        Self::SqliteExecute,
-        Self::SqliteHttp,
-        Self::Idle,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SubmitUnary => "submit-unary",
-            Self::Execute => "execute",
-            Self::Reschedule => "reschedule",
-            Self::Http => "http",
-            Self::Lateness => "lateness",
-            Self::Herd => "herd",
-            Self::Fair => "fair",
-            Self::SqliteExecute => "sqlite-execute",
-            Self::SqliteHttp => "sqlite-http",
-            Self::Idle => "idle",
-        }
-    }
-
-    /// One line for whoever watches.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Self::SubmitUnary => "64 callers of SubmitRun over gRPC, each answer after its commit",
-            Self::Execute => "submitted runs that are due, claim to finish, a dispatcher that does nothing",
-            Self::Reschedule => "cadence runs that are due, claim to finish, the next one planned, the same dispatcher",
-            Self::Http => "submitted runs that are due, each called over HTTP in another process",
-            Self::Lateness => "runs planned evenly over time: how long after its planned time each call arrives",
-            Self::Herd => "ten thousand endpoints due at one instant, over HTTP",
-            Self::Fair => "nine users' lateness while a tenth has nine tenths of the due work",
-            Self::SqliteExecute => "as `execute`, on a SQLite file",
-            Self::SqliteHttp => "as `http`, on a SQLite file; and `http` beside it",
-            Self::Idle => "memory, CPU, queries and start of a scheduler with much scheduled and nothing due",
-        }
-    }
-
-    /// Why it is not run, if so.
-    pub fn left_out(self, _asked: &Asked) -> Option<&'static str> {
-        None
-    }
-
-    pub async fn run(self, stage: &Stage) -> Result<Vec<Figure>> {
-        match self {
-            Self::SubmitUnary => submit::unary(stage).await,
-            Self::Execute => execute::execute(stage).await,
-            Self::Reschedule => execute::reschedule(stage).await,
-            Self::Http => real::http(stage).await,
-            Self::Lateness => lateness::run(stage).await,
-            Self::Herd => herd::run(stage).await,
-            Self::Fair => fair::run(stage).await,
-            Self::SqliteExecute => sqlite::execute(stage).await,
-            Self::SqliteHttp => sqlite::http(stage).await,
-            Self::Idle => idle::run(stage).await,
-        }
+/// Measures one.
+pub async fn run(bench: Bench, stage: &Stage) -> Result<Vec<Figure>> {
+    match bench {
+        Bench::SubmitUnary => submit::unary(stage).await,
+        Bench::SubmitStream => submit::streamed(stage).await,
+        Bench::Execute => execute::execute(stage).await,
+        Bench::Reschedule => execute::reschedule(stage).await,
+        Bench::Http => real::http(stage).await,
+        Bench::Lateness => lateness::run(stage).await,
+        Bench::Herd => herd::run(stage).await,
+        Bench::Fair => fair::run(stage).await,
+        Bench::Watch => watch::run(stage).await,
+        Bench::Planner => planner::run(stage).await,
+        Bench::Pinned => pinned::run(stage).await,
+        Bench::Growth => growth::run(stage).await,
+        Bench::SqliteExecute => sqlite::execute(stage).await,
+        Bench::SqliteHttp => sqlite::http(stage).await,
+        Bench::Idle => idle::run(stage).await,
     }
 }

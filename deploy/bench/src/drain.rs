@@ -1,10 +1,7 @@
 //! The engine in this process, on a real store: with a dispatcher that does nothing it shows what claim to finish costs.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,7 +17,7 @@ use baton_domain::{
 };
 use baton_engine::{Engine, EngineConfig};
 use baton_store::Opened;
-use tokio::sync::Notify;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for all runs to be over.
@@ -42,9 +39,7 @@ impl Dispatcher for Nothing {
 /// The real queue, and how many ends it has committed.
 struct Counted {
     queue: Arc<dyn Queue>,
-    finished: AtomicUsize,
-    expected: usize,
-    all: Notify,
+    finished: watch::Sender<usize>,
 }
 
 #[async_trait]
@@ -64,9 +59,7 @@ impl Queue for Counted {
     async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
         let settled = self.queue.finish_runs(finished).await?;
         let good = settled.iter().filter(|settled| **settled == Settled::Succeeded).count();
-        if self.finished.fetch_add(good, Ordering::SeqCst) + good >= self.expected {
-            self.all.notify_one();
-        }
+        self.finished.send_modify(|finished| *finished += good);
         Ok(settled)
     }
 
@@ -75,24 +68,57 @@ impl Queue for Counted {
     }
 }
 
-/// Runs an engine at its defaults until this many runs have succeeded and their ends are committed. How long that took.
+/// An engine at its defaults, at work until it is stopped.
+pub struct Running {
+    finished: watch::Receiver<usize>,
+    stop: CancellationToken,
+    engine: JoinHandle<()>,
+}
+
+impl Running {
+    pub fn start(opened: &Opened) -> Self {
+        let (sender, finished) = watch::channel(0);
+        let queue = Counted {
+            queue: Arc::clone(&opened.queue),
+            finished: sender,
+        };
+        let engine = Engine::new(Arc::new(queue), Arc::new(Nothing), EngineConfig::named("bench"));
+        let stop = CancellationToken::new();
+        let (wakes, stopped) = (opened.store.wakes(Topic::Queue), stop.clone());
+        Self {
+            finished,
+            stop,
+            engine: tokio::spawn(async move { engine.run(wakes, stopped).await }),
+        }
+    }
+
+    /// Runs that have succeeded since the start, and whose ends are committed.
+    pub fn finished(&self) -> usize {
+        *self.finished.borrow()
+    }
+
+    /// Returns once there are so many of them.
+    pub async fn reached(&mut self, expected: usize) -> Result<()> {
+        let all = self.finished.wait_for(|finished| *finished >= expected);
+        let over = tokio::time::timeout(PATIENCE, all).await.map(|all| all.map(|_| ()));
+        let finished = self.finished();
+        over.with_context(|| format!("{finished} of {expected} runs were over after {PATIENCE:?}"))?
+            .context("the engine has ended")
+    }
+
+    /// What is in the air lands first.
+    pub async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        Ok(self.engine.await?)
+    }
+}
+
+/// Runs an engine until this many runs have succeeded and their ends are committed. How long that took.
 pub async fn drain(opened: &Opened, expected: usize) -> Result<Duration> {
-    let queue = Arc::new(Counted {
-        queue: Arc::clone(&opened.queue),
-        finished: AtomicUsize::new(0),
-        expected,
-        all: Notify::new(),
-    });
-    let engine = Engine::new(queue.clone(), Arc::new(Nothing), EngineConfig::named("bench"));
-    let stop = CancellationToken::new();
-    let (wakes, stopped) = (opened.store.wakes(Topic::Queue), stop.clone());
     let begun = Instant::now();
-    let running = tokio::spawn(async move { engine.run(wakes, stopped).await });
-    let over = tokio::time::timeout(PATIENCE, queue.all.notified()).await;
+    let mut running = Running::start(opened);
+    let over = running.reached(expected).await;
     let took = begun.elapsed();
-    stop.cancel();
-    running.await?;
-    let finished = queue.finished.load(Ordering::SeqCst);
-    over.with_context(|| format!("{finished} of {expected} runs were over after {PATIENCE:?}"))?;
-    Ok(took)
+    running.stop().await?;
+    over.map(|()| took)
 }

@@ -30,6 +30,9 @@ const BARS: &[(&str, Bar, Bar)] = &[
     ("growth-execute", Bar::RatioAtMost(1.5), Bar::RatioAtMost(1.25)),
     ("growth-lateness", Bar::RatioAtMost(1.5), Bar::RatioAtMost(1.25)),
     ("pinned", Bar::RatioAtLeast(0.9), Bar::RatioAtLeast(0.95)),
+    ("watch", Bar::AtMost(50.0), Bar::AtMost(10.0)),
+    ("planner-asked-p99", Bar::AtMost(40.0), Bar::AtMost(10.0)),
+    ("planner-started-p99", Bar::AtMost(40.0), Bar::AtMost(10.0)),
     ("fair", Bar::RatioAtMost(2.0), Bar::RatioAtMost(1.2)),
     ("sqlite-execute", Bar::RatioAtLeast(3.0), Bar::RatioAtLeast(8.0)),
     ("sqlite-http", Bar::RatioAtLeast(0.8), Bar::RatioAtLeast(1.0)),
@@ -136,7 +139,7 @@ impl fmt::Display for Figure {
         };
         write!(
             formatter,
-            "{:<20} {value:>22}  {ratio:<34} {bar:<8} {stands}",
+            "{:<32} {value:>22}  {ratio:<34} {bar:<8} {stands}",
             self.bench
         )
     }

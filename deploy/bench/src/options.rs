@@ -1,34 +1,18 @@
-//! What is asked for: which benches, how thoroughly, on which cluster. Every mistake is one clear line.
+//! The command line of `baton-bench`: what is asked for, and the cluster that it is measured on.
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail, ensure};
 use clap::Parser;
 
-use crate::benches::Bench;
-
-/// Most samples that a figure may be the median of.
-const SAMPLES_MAX: usize = 9;
+pub use baton_bench_options::Asked;
+use baton_bench_options::Wanted;
 
 /// How fast Baton is, as ratios to the bare database measured in the same minute.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "baton-bench", version)]
 pub struct Options {
-    /// The benches to run, or `all`.
-    #[arg(required = true, value_name = "NAME")]
-    pub names: Vec<String>,
-    /// One JSON line a figure on standard output, and nothing else there.
-    #[arg(long)]
-    pub json: bool,
-    /// Less of everything: figures are rougher, and what takes long is left out.
-    #[arg(long)]
-    pub quick: bool,
-    /// Samples that a figure is the median of: 1 to 9.
-    #[arg(long, default_value = "3", value_name = "COUNT")]
-    pub samples: String,
-    /// Runs in a sample of what is measured by throughput: 100 to 2000000. The bench's own number without it.
-    #[arg(long, value_name = "COUNT")]
-    pub runs: Option<String>,
+    #[command(flatten)]
+    pub wanted: Wanted,
     /// Of a superuser of the cluster.
     #[arg(long, value_name = "URL")]
     pub server: String,
@@ -38,102 +22,4 @@ pub struct Options {
     /// The cluster's data directory; its log stands beside it.
     #[arg(long, value_name = "PATH")]
     pub pg_data: PathBuf,
-}
-
-/// What is asked for, judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    pub benches: Vec<Bench>,
-    pub samples: usize,
-    pub quick: bool,
-    /// `None` leaves it to the bench.
-    pub runs: Option<usize>,
-}
-
-impl Options {
-    /// What is asked for, or the first mistake.
-    pub fn judge(&self) -> Result<Asked> {
-        let samples = within("--samples", &self.samples, 1, SAMPLES_MAX)?;
-        let runs = self.runs.as_deref().map(|runs| within("--runs", runs, 100, 2_000_000));
-        Ok(Asked {
-            benches: select(&self.names)?,
-            samples,
-            quick: self.quick,
-            runs: runs.transpose()?,
-        })
-    }
-}
-
-impl Asked {
-    /// How many runs a sample has: what was asked for, else the bench's own number, a quarter of it when time is short.
-    pub fn runs_or(&self, own: usize) -> usize {
-        self.runs.unwrap_or(if self.quick { own / 4 } else { own })
-    }
-}
-
-fn select(names: &[String]) -> Result<Vec<Bench>> {
-    if names.iter().any(|name| name == "all") {
-        ensure!(names.len() == 1, "`all` stands alone");
-        return Ok(Bench::ALL.to_vec());
-    }
-    names.iter().map(|name| named(name)).collect()
-}
-
-fn named(name: &str) -> Result<Bench> {
-    let known = || Bench::ALL.iter().map(|bench| bench.name());
-    match Bench::ALL.iter().find(|bench| bench.name() == name) {
-        Some(bench) => Ok(*bench),
-        None => bail!(
-            "`{name}` is no bench; there are: all, {}",
-            known().collect::<Vec<_>>().join(", ")
-        ),
-    }
-}
-
-fn within(flag: &str, text: &str, min: usize, max: usize) -> Result<usize> {
-    match text.parse() {
-        Ok(value) if (min..=max).contains(&value) => Ok(value),
-        Ok(_) | Err(_) => bail!("{flag}: `{text}` is not a number from {min} to {max}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn judge(line: &str) -> Result<Asked, String> {
-        let fixed = ["baton-bench", "--server=postgres://x", "--programs=/x", "--pg-data=/x"];
-        let words = fixed.into_iter().chain(line.split_whitespace());
-        Options::parse_from(words).judge().map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn names_select_benches_and_all_is_every_one() {
-        assert_eq!(judge("execute herd").unwrap().benches, [Bench::Execute, Bench::Herd]);
-        assert_eq!(judge("all").unwrap().benches, Bench::ALL);
-        assert_eq!(judge("all herd").unwrap_err(), "`all` stands alone");
-        let unknown = judge("exec").unwrap_err();
-        assert!(
-            unknown.starts_with("`exec` is no bench; there are: all, ") && unknown.contains("execute"),
-            "{unknown}"
-        );
-    }
-
-    #[test]
-    fn what_is_out_of_range_is_one_line() {
-        for (line, told) in [
-            ("all --samples 0", "--samples: `0` is not a number from 1 to 9"),
-            ("all --samples many", "--samples: `many` is not a number from 1 to 9"),
-            ("all --runs 99", "--runs: `99` is not a number from 100 to 2000000"),
-        ] {
-            assert_eq!(judge(line).unwrap_err(), told);
-        }
-    }
-
-    #[test]
-    fn quick_is_a_quarter_unless_a_number_is_given() {
-        assert_eq!(judge("all").unwrap().runs_or(200_000), 200_000);
-        assert_eq!(judge("all --quick").unwrap().runs_or(200_000), 50_000);
-        assert_eq!(judge("all --quick --runs 700").unwrap().runs_or(200_000), 700);
-    }
 }

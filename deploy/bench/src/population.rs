@@ -62,7 +62,8 @@ fn chance() -> Arc<dyn Chance> {
     Arc::new(SystemChance)
 }
 
-fn services(opened: &Opened) -> Services {
+/// The use cases, as the API has them.
+pub(crate) fn services(opened: &Opened) -> Services {
     Services::new(Arc::clone(&opened.store), chance(), PlanLimits::default())
 }
 
@@ -127,9 +128,21 @@ impl Population {
         apart: Duration,
     ) -> Result<Vec<Owned>> {
         self.first_of_each(opened).await?;
+        self.grow(database, self.users, first_due, apart).await
+    }
+
+    /// The same, where as many as `there` are of the same users already.
+    pub async fn grow(
+        &self,
+        database: &Database,
+        there: usize,
+        first_due: Timestamp,
+        apart: Duration,
+    ) -> Result<Vec<Owned>> {
+        let more = self.endpoints.saturating_sub(there);
         let client = database.connect().await?;
         client.batch_execute("SET synchronous_commit = off").await?;
-        client.batch_execute(&self.copies(first_due, apart)).await?;
+        client.batch_execute(&self.copies(more, first_due, apart)).await?;
         let rows = client
             .query("SELECT id, user_id FROM job_endpoints ORDER BY id", &[])
             .await?;
@@ -147,9 +160,8 @@ impl Population {
         Ok(owned)
     }
 
-    fn copies(&self, first_due: Timestamp, apart: Duration) -> String {
-        let due = first_due.to_rfc3339();
-        let (apart, more) = (apart.as_micros(), self.endpoints.saturating_sub(self.users));
+    fn copies(&self, more: usize, first_due: Timestamp, apart: Duration) -> String {
+        let (due, apart) = (first_due.to_rfc3339(), apart.as_micros());
         // The time in the ids goes up, as it would have.
         let id = |millis: &str| {
             format!(
@@ -164,7 +176,7 @@ impl Population {
         format!(
             "CREATE TEMP TABLE copies AS
              WITH first AS (SELECT id, ROW_NUMBER() OVER (ORDER BY id) - 1 AS place FROM job_endpoints),
-                  numbered AS (SELECT n, '{due}'::timestamptz + n * {apart} * INTERVAL '1 microsecond' AS due
+                  numbered AS (SELECT n, '{due}'::timestamptz + n * {apart}::bigint * INTERVAL '1 microsecond' AS due
                                  FROM GENERATE_SERIES(1, {more}) n)
              SELECT f.id AS template, due, {endpoint_id} AS id, {run_id} AS run_id
                FROM numbered JOIN first f ON f.place = n % {users};
@@ -244,7 +256,8 @@ fn user(number: usize, of: usize) -> UserId {
     })
 }
 
-fn no_key() -> Idempotency {
+/// A request that nobody repeats.
+pub(crate) fn no_key() -> Idempotency {
     Idempotency {
         method: "SubmitRun",
         request_id: String::new(),

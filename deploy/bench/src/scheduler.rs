@@ -1,4 +1,4 @@
-//! The processes that a bench starts: a scheduler as everybody runs it, and the sink that it calls.
+//! The processes that a bench starts: a scheduler as everybody runs it, the sink that it calls, a planner beside it.
 
 use std::{
     path::{Path, PathBuf},
@@ -55,8 +55,7 @@ pub struct Listening {
 impl Listening {
     /// Returns once it accepts connections.
     pub async fn start(mut command: Command, log: &Path) -> Result<Self> {
-        let errors = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-        let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn()?;
+        let mut child = command.stdout(Stdio::piped()).stderr(appended(log)?).spawn()?;
         let mut stdout = BufReader::new(child.stdout.take().context("stdout is piped")?);
         let mut line = String::new();
         let read = timeout(PATIENCE, stdout.read_line(&mut line)).await;
@@ -85,25 +84,62 @@ impl Listening {
         self.child.id().context("the process has ended")
     }
 
-    /// SIGTERM: what is in the air may land.
-    pub async fn stop(mut self) -> Result<()> {
-        let pid = Pid::from_raw(i32::try_from(self.id()?)?).context("a process id is not zero")?;
-        kill_process(pid, Signal::TERM)?;
-        let ended = timeout(PATIENCE, self.child.wait()).await;
-        ensure!(
-            ended.context("a process does not end")??.success(),
-            "a process did not end well"
-        );
-        Ok(())
+    pub async fn stop(self) -> Result<()> {
+        stop(self.child).await
     }
+}
+
+/// SIGTERM: what is in the air may land.
+async fn stop(mut child: Child) -> Result<()> {
+    let id = child.id().context("the process has ended")?;
+    let pid = Pid::from_raw(i32::try_from(id)?).context("a process id is not zero")?;
+    kill_process(pid, Signal::TERM)?;
+    let ended = timeout(PATIENCE, child.wait()).await;
+    ensure!(
+        ended.context("a process does not end")??.success(),
+        "a process did not end well"
+    );
+    Ok(())
+}
+
+/// A planner; killed when dropped.
+pub struct Planner(Child);
+
+impl Planner {
+    pub async fn stop(self) -> Result<()> {
+        stop(self.0).await
+    }
+}
+
+/// A planner that asks at once, of a model server of this `http://HOST:PORT`.
+pub fn planner(folder: &Path, scheduler: &str, model: &str) -> Result<Planner> {
+    let mut command = command("baton-planner", folder)?;
+    let (scheduler, model) = (format!("http://{scheduler}"), format!("{model}/v1"));
+    command
+        .args(["run", "--scheduler", &scheduler, "--base-url", &model])
+        .args(["--model", "bench", "--debounce", "0s"])
+        .env("BATON_PLANNER_API_KEY", "none")
+        .stdout(Stdio::null())
+        .stderr(appended(&folder.join("planner.log"))?);
+    Ok(Planner(command.spawn()?))
+}
+
+fn appended(log: &Path) -> Result<std::fs::File> {
+    Ok(std::fs::OpenOptions::new().create(true).append(true).open(log)?)
 }
 
 /// A scheduler at its defaults, but for what it may call.
 pub async fn scheduler(folder: &Path, database_url: &str) -> Result<Listening> {
+    scheduler_with(folder, database_url, &[]).await
+}
+
+/// The same with further flags.
+pub async fn scheduler_with(folder: &Path, database_url: &str, flags: &[&str]) -> Result<Listening> {
     let mut command = command("baton-scheduler", folder)?;
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--database-url", database_url])
-        .args(["--egress-allow", "127.0.0.0/8"]);
+        .args(["--egress-allow", "127.0.0.0/8"])
+        .args(flags);
     Listening::start(command, &folder.join("scheduler.log")).await
 }
 

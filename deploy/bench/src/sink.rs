@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::mpsc};
 use uuid::Uuid;
 
+use crate::spread::Spread;
+
 /// What a sink has seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
@@ -83,25 +85,16 @@ async fn receive(State(shared): State<Shared>, headers: HeaderMap) -> StatusCode
 }
 
 fn summary(runs: usize, lateness: Vec<i64>) -> Seen {
-    let mut sorted = lateness;
-    sorted.sort_unstable();
-    let at = |percent: usize| {
-        let last = sorted.len().saturating_sub(1);
-        millis(sorted.get((sorted.len() * percent / 100).min(last)).copied())
-    };
+    let (calls, early) = (lateness.len(), lateness.iter().filter(|late| **late < 0).count());
+    let Spread { p50, p99, max } = Spread::of(lateness);
     Seen {
-        calls: sorted.len(),
+        calls,
         runs,
-        early: sorted.iter().filter(|late| **late < 0).count(),
-        p50: at(50),
-        p99: at(99),
-        max: millis(sorted.last().copied()),
+        early,
+        p50,
+        p99,
+        max,
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "microseconds of minutes are exact")]
-fn millis(micros: Option<i64>) -> f64 {
-    micros.unwrap_or_default() as f64 / 1_000.0
 }
 
 /// The time in a run's id: milliseconds, and a fraction in 4096ths of one, rounded down.

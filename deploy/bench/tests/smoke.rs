@@ -3,11 +3,25 @@
 
 use std::path::PathBuf;
 
-use baton_bench::{benches::Bench, figure::Figure, options::Options, server::Server, stage::Stage};
+use baton_bench::{
+    benches::{
+        self, Bench,
+        growth::{self, Step},
+    },
+    figure::Figure,
+    options::Options,
+    server::Server,
+    stage::Stage,
+};
 use clap::Parser as _;
 
 /// On the server of the tests. What it leaves behind is dropped with the bench.
 async fn figures(bench: Bench) -> Vec<Figure> {
+    let stage = stage(bench).await;
+    benches::run(bench, &stage).await.expect("it can be measured")
+}
+
+async fn stage(bench: Bench) -> Stage {
     let server = std::env::var("BATON_TEST_DATABASE_URL").expect("BATON_TEST_DATABASE_URL: run `cargo xtask test`");
     let temporary = std::env::temp_dir();
     let line = [
@@ -24,13 +38,13 @@ async fn figures(bench: Bench) -> Vec<Figure> {
         format!("--pg-data={}", temporary.display()),
     ]);
     let options = Options::parse_from(options);
-    let asked = options.judge().expect("valid options");
+    let asked = options.wanted.judge().expect("valid options");
     let server = Server::of(&options).await.expect("the server of the tests answers");
-    let stage = Stage::new(server, asked).expect("there is room");
-    bench.run(&stage).await.expect("it can be measured")
+    Stage::new(server, asked).expect("there is room")
 }
 
 fn is_a_line_about(figure: &Figure, bench: Bench) {
+    println!("{figure}");
     let line = figure.json();
     assert_eq!(line["bench"], bench.name());
     for number in ["value", "reference_value", "ratio"] {
@@ -59,8 +73,57 @@ async fn a_file_is_measured_like_a_server() {
 /// With the real scheduler and the sink in processes of their own.
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_and_receivers_are_other_processes() {
-    for bench in [Bench::SubmitUnary, Bench::Http] {
+    for bench in [Bench::SubmitUnary, Bench::SubmitStream, Bench::Http] {
         is_a_line_about(&figures(bench).await[0], bench);
+    }
+}
+
+/// A figure among others.
+fn stands(figures: &[Figure], name: &str) {
+    let found = figures.iter().find(|figure| figure.bench == name);
+    let figure = found.unwrap_or_else(|| panic!("{name} is not among {figures:?}"));
+    println!("{figure}");
+    assert!(figure.value() > 0.0, "{figure}");
+}
+
+/// Each end reaches each of its two watches once, or there is no figure.
+#[tokio::test(flavor = "multi_thread")]
+async fn ends_are_watched_through_another_scheduler() {
+    let figures = figures(Bench::Watch).await;
+    for name in ["watch", "watch-p50", "watch-max"] {
+        stands(&figures, name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planner_asks_and_what_it_is_answered_is_called() {
+    let figures = figures(Bench::Planner).await;
+    for name in ["planner-asked-p99", "planner-started-p99"] {
+        stands(&figures, name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_held_while_runs_come_due() {
+    let figures = figures(Bench::Pinned).await;
+    is_a_line_about(&figures[0], Bench::Pinned);
+    for name in ["pinned-drain", "pinned-dead-tuples"] {
+        stands(&figures, name);
+    }
+}
+
+/// Steps as in the table, a thousandth of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_database_grows_step_by_step() {
+    let steps = [(200, 0), (400, 0), (400, 5_000)].map(|(endpoints, history)| Step { endpoints, history });
+    let stage = stage(Bench::Growth).await;
+    let figures = growth::along(&stage, &steps).await.expect("it can be measured");
+    assert_eq!(figures.len(), 2 + 2 * steps.len());
+    for figure in &figures[..2] {
+        assert!(figure.ratio().is_some_and(|ratio| ratio >= 1.0), "{figure}");
+    }
+    for name in ["growth-execute-200-0", "growth-lateness-400-5000"] {
+        stands(&figures, name);
     }
 }
 

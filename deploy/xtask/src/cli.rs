@@ -51,14 +51,11 @@ pub enum Command {
     },
     /// How fast it is, as ratios to the bare database measured in the same minute: release build, durable PostgreSQL
     Bench {
-        /// `all`, or names of benches; `--json`, `--quick`, `--samples COUNT`, `--runs COUNT`
-        #[arg(
-            required = true,
-            trailing_var_arg = true,
-            allow_hyphen_values = true,
-            value_name = "NAME"
-        )]
-        args: Vec<OsString>,
+        #[command(flatten)]
+        wanted: baton_bench_options::Wanted,
+        /// Runs the benches' process under this, such as "valgrind --tool=callgrind"; words are parted by spaces
+        #[arg(long, value_name = "COMMAND", default_value = "")]
+        under: String,
     },
     /// One story in Go, Python, TypeScript and Rust, with stubs generated from the protos, against a real scheduler
     Clients,
@@ -155,6 +152,18 @@ mod tests {
         );
         assert!(parse_from(words("xtask ci --fast")).is_err());
         assert!(parse_from(words("xtask")).is_err());
+    }
+
+    #[test]
+    fn benches_are_judged_here() {
+        let Command::Bench { wanted, .. } = parsed("xtask bench nonsense --quick") else {
+            panic!("`bench` is another command");
+        };
+        let told = wanted.judge().expect_err("there is no such bench").to_string();
+        assert!(
+            told.starts_with("`nonsense` is no bench") && !told.contains('\n'),
+            "{told}"
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! How to read it: one file per command (`test`, `ci`, `demo`, `faults`, `bench`, `clients`, `cookbook`, `grpcurl_check`),
 //! built on `processes` (children that never outlive us), `workspace` (where things are), `postgres` (a throw-away cluster)
-//! and `tools` (pinned tools). It knows the other members by the names of their binaries only, so that it compiles in
-//! seconds.
+//! and `tools` (pinned tools). It knows the other members by the names of their binaries only, and
+//! what a bench can be asked for, so that it compiles in seconds.
 
 mod bench;
 mod ci;
@@ -45,7 +45,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Test { args } => interruptible(|processes| test::run(&workspace, processes, args)),
         Command::Ci { only } => interruptible(|processes| ci::run(&workspace, processes, only.as_deref())),
         Command::Faults { names, json } => interruptible(|processes| faults::run(&workspace, processes, names, *json)),
-        Command::Bench { args } => interruptible(|processes| bench::run(&workspace, processes, args)),
+        Command::Bench { wanted, under } => interruptible(|processes| bench::run(&workspace, processes, wanted, under)),
         Command::Clients => interruptible(|processes| clients::run(&workspace, processes)),
         Command::Cookbook => interruptible(|processes| cookbook::run(&workspace, processes)),
         Command::GrpcurlCheck => interruptible(|processes| grpcurl_check::run(&workspace, processes)),

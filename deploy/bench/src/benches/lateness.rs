@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use baton_domain::time::{Clock as _, Timestamp, after};
+use baton_domain::{
+    ids::uuid_floor,
+    time::{Clock as _, Timestamp, after},
+};
 use baton_runtime::clock::SystemClock;
 
 use super::real::{Scene, called_once};
@@ -25,7 +28,7 @@ const RATES: [usize; 2] = [100, 1_000];
 const STARTS: &str = "
     SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM started_at - planned_at)::float8 * 1000)
       FROM run_history
-     WHERE planned_at >= $1";
+     WHERE id >= $1";
 
 /// Both rates, three figures each.
 pub async fn run(stage: &Stage) -> Result<Vec<Figure>> {
@@ -84,7 +87,7 @@ pub async fn at_rate(stage: &Stage, scene: &mut Scene, rate: usize, seconds: u64
     scheduler.stop().await?;
     Ok(Sample {
         seen: called_once(&mut scene.sink, runs).await?,
-        started_p99: scene.database.number(STARTS, &[&from]).await?,
+        started_p99: scene.database.number(STARTS, &[&uuid_floor(from)]).await?,
     })
 }
 

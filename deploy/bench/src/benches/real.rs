@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use baton_domain::time::{Clock as _, Timestamp, elapsed};
 use baton_runtime::clock::SystemClock;
 
-use super::execute::{check, finished};
+use super::execute::check;
 use crate::{
     figure::Figure,
     population::{Owned, Population, open, submit},
@@ -71,16 +71,16 @@ impl Scene {
 
     /// Submits that many runs for now, then starts a scheduler. Runs a second from the first start to the last end.
     pub async fn sample(&mut self, stage: &Stage, runs: usize) -> Result<f64> {
-        let before = finished(&self.database).await?;
+        let planned = SystemClock.now();
         let open = open(&self.database.url).await?;
-        submit(&open.opened, &self.endpoints, runs, SystemClock.now(), Duration::ZERO).await?;
+        submit(&open.opened, &self.endpoints, runs, planned, Duration::ZERO).await?;
         drop(open);
         self.database.settle().await?;
         let since = SystemClock.now();
         let scheduler = scheduler(stage.folder(), &self.database.url).await?;
         let took = all_over(&self.database, since).await?;
         scheduler.stop().await?;
-        check(&self.database, before, runs).await?;
+        check(&self.database, planned, runs).await?;
         called_once(&mut self.sink, runs).await?;
         Ok(per_second(runs, took))
     }

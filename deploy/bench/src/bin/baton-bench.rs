@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use baton_bench::{figure::Figure, options::Options, server::Server, stage::Stage};
+use baton_bench::{benches, figure::Figure, options::Options, server::Server, stage::Stage};
 use baton_runtime::telemetry::{self, LogFormat, TelemetryConfig};
 use clap::Parser as _;
 
@@ -35,17 +35,13 @@ async fn main() -> ExitCode {
 
 /// True when every bar held.
 async fn run(options: &Options) -> anyhow::Result<bool> {
-    let asked = options.judge()?;
+    let asked = options.wanted.judge()?;
     let stage = Stage::new(Server::of(options).await?, asked)?;
     let mut all = Vec::new();
     for bench in &stage.asked.benches {
-        if let Some(reason) = bench.left_out(&stage.asked) {
-            eprintln!("{}: left out: {reason}", bench.name());
-            continue;
-        }
         eprintln!("{}: {}", bench.name(), bench.describe());
-        for figure in bench.run(&stage).await? {
-            tell(&figure, options.json);
+        for figure in benches::run(*bench, &stage).await? {
+            tell(&figure, options.wanted.json);
             all.push(figure);
         }
     }
@@ -54,6 +50,11 @@ async fn run(options: &Options) -> anyhow::Result<bool> {
         .filter(|figure| !figure.passes())
         .map(|figure| &*figure.bench)
         .collect();
+    for bench in &stage.asked.benches {
+        if let Some(left_out) = stage.asked.left_out(*bench) {
+            eprintln!("{}: left out: {left_out}", bench.name());
+        }
+    }
     eprintln!("{} figures; below the bar: {}", all.len(), below.join(", "));
     Ok(below.is_empty())
 }
