@@ -9,7 +9,7 @@ mod endpoints;
 mod jobs;
 mod ledger;
 mod plans;
-mod queue;
+pub(crate) mod queue;
 mod requests;
 mod retention;
 mod runs;

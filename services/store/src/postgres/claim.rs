@@ -3,12 +3,12 @@
 //! The domain's transition stays the one that counts: a test claims the same rows both ways and compares all that is
 //! left behind. Two statements, because what the first one waited for may have changed what its snapshot showed.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use baton_domain::{limits, ports::StoreResult, run::LiveRun, services::ClaimedRun};
 use tokio_postgres::Row;
 
-use super::columns::{Read as _, Table as _};
+use super::columns::{Read as _, Table as _, list_of, next};
 use crate::{
     entity::live_run,
     error::postgres_error,
@@ -35,7 +35,13 @@ use crate::{
 ///
 /// With `per_host`, hosts to which $4 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
-pub fn lock_due(per_host: bool) -> String {
+pub fn lock_due(per_host: bool) -> &'static str {
+    static ALONE: LazyLock<String> = LazyLock::new(|| lock_due_of(false));
+    static WITHIN_HOSTS: LazyLock<String> = LazyLock::new(|| lock_due_of(true));
+    if per_host { &WITHIN_HOSTS } else { &ALONE }
+}
+
+fn lock_due_of(per_host: bool) -> String {
     let parts = if per_host {
         [
             HOSTS,
@@ -175,7 +181,7 @@ SELECT l.id,
 /// overlap, as their next time is planned at once, and a planner's wishes on endpoints with a cooldown, which may stand
 /// against them.
 ///
-/// `{row}` stands for the columns of `live_runs r`. `claimed` and `moved` are the row's and the endpoint's half of the
+/// `claimed` and `moved` are the row's and the endpoint's half of the
 /// transition; `old` is the row as it was. `used_up` takes the one-shot along that a plan row consumes, and `recorded`
 /// appends that to the record. Where another row than the plan row is claimed, `beside` is the plan row of its endpoint, if
 /// that has to do with a hint: `held` keeps a due one-shot there due, and `withdrawn` takes a hinted time out that is now
@@ -183,7 +189,9 @@ SELECT l.id,
 ///
 /// What follows `claimed` reads `taken`, which is as narrow as can be, and joins nothing to it that has no index: rows that
 /// an UPDATE or DELETE joins are copied whole, each time that one is looked at.
-pub const CLAIM: &str = "
+pub static CLAIM: LazyLock<String> = LazyLock::new(|| HAND_OVER.replace("{row}", &list_of::<live_run::Model>("r")));
+
+const HAND_OVER: &str = "
 WITH claimed AS (
     UPDATE live_runs r
        SET status             = 'running',
@@ -276,7 +284,13 @@ SELECT * FROM claimed ORDER BY due_at, id";
 /// One row: how many microseconds until the earliest waiting row that nothing blocks comes due, or a lease ends, after $1
 /// or, when that is NULL, the database's clock. NULL when nothing will. With `per_host`, rows of hosts to which $2 calls are
 /// in flight do not count.
-pub fn next_due(per_host: bool) -> String {
+pub fn next_due(per_host: bool) -> &'static str {
+    static ALONE: LazyLock<String> = LazyLock::new(|| next_due_of(false));
+    static WITHIN_HOSTS: LazyLock<String> = LazyLock::new(|| next_due_of(true));
+    if per_host { &WITHIN_HOSTS } else { &ALONE }
+}
+
+fn next_due_of(per_host: bool) -> String {
     let full = "AND (SELECT e.host FROM job_endpoints e WHERE e.id = r.endpoint_id) NOT IN (
                     SELECT c.host
                       FROM live_runs c
@@ -327,12 +341,12 @@ type RequestColumns = (String, String, serde_json::Value, Option<Vec<u8>>);
 
 fn call_columns(row: &Row) -> Result<(i64, i64, RequestColumns), tokio_postgres::Error> {
     // Behind those of the queue row, by place like those.
-    let column = |place: usize| live_run::Model::COLUMNS.len() + place;
+    let mut place = live_run::Model::COLUMNS.len()..;
     let request = (
-        row.try_get(column(0))?,
-        row.try_get(column(1))?,
-        row.try_get(column(2))?,
-        row.try_get(column(3))?,
+        next(row, &mut place)?,
+        next(row, &mut place)?,
+        next(row, &mut place)?,
+        next(row, &mut place)?,
     );
-    Ok((row.try_get(column(4))?, row.try_get(column(5))?, request))
+    Ok((next(row, &mut place)?, next(row, &mut place)?, request))
 }

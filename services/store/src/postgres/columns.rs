@@ -96,7 +96,7 @@ fn arrays_of<T: Table>() -> String {
 }
 
 /// The value of a row's next column.
-fn next<'r, T: FromSql<'r>>(row: &'r Row, place: &mut RangeFrom<usize>) -> Result<T, tokio_postgres::Error> {
+pub fn next<'r, T: FromSql<'r>>(row: &'r Row, place: &mut RangeFrom<usize>) -> Result<T, tokio_postgres::Error> {
     row.try_get(place.next().unwrap_or(usize::MAX))
 }
 

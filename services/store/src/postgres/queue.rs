@@ -22,11 +22,11 @@ use uuid::Uuid;
 use super::{
     apart::{Apart, DueRow, claim_apart},
     claim::{CLAIM, HOSTS_TURN, claimed_of, lock_due, next_due},
-    columns::{list_of, param},
+    columns::param,
     finish::{finish, is_about_rows},
     session::{Hot, Step, Work, micros_as_float},
 };
-use crate::{entity::live_run, error::postgres_error, tx::unexpected};
+use crate::{error::postgres_error, mapping::number, repo::queue::wider_share, tx::unexpected};
 
 /// Moves the running rows $1 that still carry the fences $2 to a lease that ends $4 microseconds after $3 or, when that
 /// is NULL, the database's clock. Returns the ids of those that did. What somebody else has locked is left out instead of
@@ -49,7 +49,7 @@ UPDATE live_runs r
 RETURNING r.id";
 
 /// Claimers that may look at the same lane at one moment and still find something there.
-const CROWD: i64 = 4;
+const CROWD: usize = 4;
 /// How often a single report is tried that loses to another transaction each time.
 const TRIES: u32 = 3;
 
@@ -193,9 +193,9 @@ struct Due {
     rows: Vec<DueRow>,
     now: Timestamp,
     /// How many rows of a lane were looked at.
-    share: i64,
+    share: usize,
     /// Lanes that may have more than was looked at.
-    cut: i64,
+    cut: usize,
 }
 
 /// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted. And others may
@@ -204,29 +204,28 @@ async fn take_due(work: &Work, limit: usize, per_host: Option<i64>, now: Option<
     if per_host.is_some() {
         work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
     }
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let look = async |now: Option<Timestamp>, share: Option<i64>, limit: i64| {
+    let look = async |now: Option<Timestamp>, share: Option<usize>, limit: usize| {
+        let rows = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let mut params = vec![
             param(now, Type::TIMESTAMPTZ),
-            param(limit, Type::INT8),
-            param(share, Type::INT8),
+            param(rows(limit), Type::INT8),
+            param(share.map(rows), Type::INT8),
         ];
         params.extend(per_host.map(|most| param(most, Type::INT8)));
         let rows = work.one(Step::new(lock_due(per_host.is_some()), params)).await?;
         due_of(&rows)
     };
     let due = look(now, None, limit).await?;
-    let full = i64::try_from(due.rows.len()).is_ok_and(|found| found >= limit);
-    if full || due.cut == 0 {
+    if due.rows.len() >= limit || due.cut == 0 {
         return Ok(due);
     }
-    let most = i64::from(limits::LANE_PER_CLAIM);
+    let most = usize::from(limits::LANE_PER_CLAIM);
     let (most, limit) = if due.rows.is_empty() {
         (most * CROWD, limit.min(most.saturating_mul(due.cut)))
     } else {
         (most, limit)
     };
-    let share = most.min(limit.saturating_mul(2) / due.cut + 1);
+    let share = wider_share(limit, due.cut, most);
     if share <= due.share {
         return Ok(due);
     }
@@ -235,16 +234,22 @@ async fn take_due(work: &Work, limit: usize, per_host: Option<i64>, now: Option<
 
 fn due_of(rows: &[Row]) -> StoreResult<Due> {
     let first = rows.first().ok_or_else(|| unexpected("one row tells the time"))?;
-    let read = || {
+    let read = || -> Result<(Timestamp, i64, i64, Vec<DueRow>), tokio_postgres::Error> {
         let rows = rows.iter().map(due_row).filter_map(Result::transpose);
-        Ok(Due {
-            now: first.try_get("now")?,
-            share: first.try_get("share")?,
-            cut: first.try_get("cut")?,
-            rows: rows.collect::<Result<_, _>>()?,
-        })
+        Ok((
+            first.try_get("now")?,
+            first.try_get("share")?,
+            first.try_get("cut")?,
+            rows.collect::<Result<_, _>>()?,
+        ))
     };
-    read().map_err(|error| postgres_error(&error))
+    let (now, share, cut, rows) = read().map_err(|error| postgres_error(&error))?;
+    Ok(Due {
+        rows,
+        now,
+        share: number("share", share)?,
+        cut: number("cut", cut)?,
+    })
 }
 
 /// `None` where the row only tells the time.
@@ -274,7 +279,7 @@ fn hand_over(claim: &Claim, due: &[DueRow], now: Timestamp) -> Step {
         param(claim.owner.clone(), Type::TEXT),
         param(micros_as_float(claim.lease), Type::FLOAT8),
     ];
-    Step::new(CLAIM.replace("{row}", &list_of::<live_run::Model>("r")), params)
+    Step::new(CLAIM.as_str(), params)
 }
 
 fn what_next(asked: Option<Timestamp>, per_host: Option<i64>) -> Step {

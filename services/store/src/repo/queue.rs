@@ -150,7 +150,7 @@ impl QueueRepo for SqlTx {
         let share = limit.div_ceil(active.len().max(1)).min(most);
         let (mut rows, cut) = self.due_in_lanes(&active, share, per_host).await?;
         // Few lanes have most of what is due: once more, with room in those for twice what is wanted.
-        let wider = most.min((2 * limit).checked_div(cut).map_or(0, |share| share + 1));
+        let wider = wider_share(limit, cut, most);
         if rows.len() < limit && wider > share {
             rows = self.due_in_lanes(&active, wider, per_host).await?.0;
         }
@@ -308,6 +308,12 @@ impl SqlTx {
         values.extend(more);
         self.rows(sql, values).await
     }
+}
+
+/// Rows of a lane at a second look, when a first one found too few: room for twice what is wanted in the lanes that may have
+/// more, `cut` of them, but no more than `most` in each.
+pub(crate) fn wider_share(limit: usize, cut: usize, most: usize) -> usize {
+    most.min(limit.saturating_mul(2).checked_div(cut).map_or(0, |share| share + 1))
 }
 
 /// The statement with or without a look at hosts: `place` is that of the parameter with the most calls to each.

@@ -85,7 +85,7 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
         ),
         (next_due(false), "timestamptz", "NULL", "live_runs_due", 1.0),
     ] {
-        let plan = plan_of(&database, &sql, types, values).await;
+        let plan = plan_of(&database, sql, types, values).await;
         assert!(plan.iter().any(|line| line.contains(index)), "{plan:#?}");
         assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
         assert!(busiest(&plan) <= most, "{plan:#?}");
