@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use baton_domain::time::{Clock as _, after};
 use baton_runtime::clock::SystemClock;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -57,12 +57,16 @@ async fn starts(stage: &Stage, database: &Database) -> Result<Vec<f64>> {
         let scheduler = scheduler(stage.folder(), &database.url).await?;
         let mut health = HealthClient::new(channel(&scheduler.address).await?);
         let request = HealthCheckRequest { service: String::new() };
-        let answer = health.check(request).await?.into_inner();
+        // It listens before it has looked at its store for the first time.
+        let mut told = health.watch(request).await?.into_inner();
+        while told
+            .message()
+            .await?
+            .context("the health service ends its watch")?
+            .status()
+            != ServingStatus::Serving
+        {}
         starts.push(begun.elapsed().as_secs_f64() * 1_000.0);
-        ensure!(
-            answer.status() == ServingStatus::Serving,
-            "the scheduler does not say that it serves"
-        );
         scheduler.stop().await?;
     }
     Ok(starts)
