@@ -27,19 +27,45 @@ const INTERVAL: Duration = Duration::from_secs(24 * 3_600);
 /// An id begins with the planned time, and so names the partitions that need not be looked at.
 const SUCCEEDED: &str = "SELECT count(*) FROM run_history WHERE status = 'succeeded' AND id >= $1";
 
+/// A database with ten thousand dormant endpoints, and a store on it for the engine in this process.
+pub struct Scene {
+    pub database: Database,
+    pub open: Open,
+    pub endpoints: Vec<Owned>,
+}
+
+impl Scene {
+    pub async fn set(stage: &Stage, name: &str) -> Result<Self> {
+        let database = stage.database(name).await?;
+        let open = open(&database.url).await?;
+        let endpoints = Population::dormant(USERS, ENDPOINTS)
+            .copy(&database, &open.opened, SystemClock.now(), NO_TIME)
+            .await?;
+        Ok(Self {
+            database,
+            open,
+            endpoints,
+        })
+    }
+
+    /// Submits that many runs and has them run. Runs a second.
+    pub async fn drain(&self, runs: usize) -> Result<f64> {
+        execute_once(&self.database, &self.open, &self.endpoints, runs).await
+    }
+
+    pub async fn strike(self) -> Result<()> {
+        drop(self.open);
+        self.database.drop_database().await
+    }
+}
+
 /// Runs submitted and due, over ten thousand endpoints.
 pub async fn execute(stage: &Stage) -> Result<Vec<Figure>> {
-    let database = stage.database("execute").await?;
-    let open = open(&database.url).await?;
-    let now = SystemClock.now();
-    let endpoints = Population::dormant(USERS, ENDPOINTS)
-        .copy(&database, &open.opened, now, NO_TIME)
-        .await?;
+    let scene = Scene::set(stage, "execute").await?;
     let runs = stage.asked.runs_or(RUNS);
-    let sample = async || execute_once(&database, &open, &endpoints, runs).await;
-    let figure = stage.beside_one("execute", "runs/s", &database, sample).await?;
-    drop(open);
-    database.drop_database().await?;
+    let sample = async || scene.drain(runs).await;
+    let figure = stage.beside_one("execute", "runs/s", &scene.database, sample).await?;
+    scene.strike().await?;
     Ok(vec![figure])
 }
 

@@ -14,20 +14,13 @@ use baton_runtime::clock::SystemClock;
 use tokio_postgres::Client;
 
 use super::{
-    execute::{check, execute_once},
+    execute::{Scene, check},
     lateness::sleep_until,
 };
 use crate::{
-    drain::Running,
-    figure::Figure,
-    population::{Open, Owned, Population, open, submit},
-    reference::per_second,
-    server::Database,
-    stage::Stage,
+    drain::Running, figure::Figure, population::submit, reference::per_second, server::Database, stage::Stage,
 };
 
-const USERS: usize = 100;
-const ENDPOINTS: usize = 10_000;
 /// 2 000 a second, submitted so many at a time, so long before the first of them is due.
 const APART: Duration = Duration::from_micros(500);
 const BATCH: usize = 500;
@@ -43,12 +36,12 @@ const DEAD: &str = "SELECT COALESCE(sum(n_dead_tup), 0)::bigint FROM pg_stat_use
 
 pub async fn run(stage: &Stage) -> Result<Vec<Figure>> {
     let window = lasts(stage.asked.runs_or(RUNS));
-    let scene = Scene::set(stage).await?;
+    let scene = Scene::set(stage, "pinned").await?;
     let drained = stage.asked.runs_or(DRAINED);
     let free_drain = scene.drain(drained).await?;
-    let free = scene.paced(Duration::ZERO, window).await?;
+    let free = paced(&scene, Duration::ZERO, window).await?;
     let pin = pin(&scene.database).await?;
-    let kept = scene.paced(window * AGES, window).await?;
+    let kept = paced(&scene, window * AGES, window).await?;
     let kept_drain = scene.drain(drained).await?;
     let dead = scene.database.count(DEAD).await?;
     unpin(pin).await?;
@@ -68,69 +61,39 @@ fn lasts(runs: usize) -> Duration {
     APART * u32::try_from(runs).unwrap_or(u32::MAX)
 }
 
-struct Scene {
-    database: Database,
-    open: Open,
-    endpoints: Vec<Owned>,
+/// Runs that come due one after the other for so long. Ends a second, in the last part of it.
+async fn paced(scene: &Scene, ages: Duration, window: Duration) -> Result<f64> {
+    let from = after(SystemClock.now(), AHEAD);
+    let runs = usize::try_from((ages + window).as_micros() / APART.as_micros())?;
+    let mut running = Running::start(&scene.open.opened);
+    let ends = async {
+        sleep_until(after(from, ages)).await;
+        let until_then = running.finished();
+        sleep_until(after(from, ages + window)).await;
+        running.finished() - until_then
+    };
+    let (submitted, ended) = tokio::join!(submit_in_time(scene, from, runs), ends);
+    submitted?;
+    running.reached(runs).await?;
+    running.stop().await?;
+    check(&scene.database, from, runs).await?;
+    Ok(per_second(ended, window))
 }
 
-impl Scene {
-    async fn set(stage: &Stage) -> Result<Self> {
-        let database = stage.database("pinned").await?;
-        let open = open(&database.url).await?;
-        let endpoints = Population::dormant(USERS, ENDPOINTS)
-            .copy(&database, &open.opened, SystemClock.now(), Duration::ZERO)
-            .await?;
-        Ok(Self {
-            database,
-            open,
-            endpoints,
-        })
+/// Fails when submitting does not keep up with the time.
+async fn submit_in_time(scene: &Scene, from: Timestamp, runs: usize) -> Result<()> {
+    for first in (0..runs).step_by(BATCH) {
+        let due = after(from, lasts(first));
+        sleep_until(before(due, AHEAD)).await;
+        let endpoints = &scene.endpoints[first % scene.endpoints.len()..];
+        let batch = BATCH.min(runs - first);
+        submit(&scene.open.opened, endpoints, batch, due, APART).await?;
+        ensure!(
+            SystemClock.now() < due,
+            "submitting takes longer than the runs are apart"
+        );
     }
-
-    async fn drain(&self, runs: usize) -> Result<f64> {
-        execute_once(&self.database, &self.open, &self.endpoints, runs).await
-    }
-
-    /// Runs that come due one after the other for so long. Ends a second, in the last part of it.
-    async fn paced(&self, ages: Duration, window: Duration) -> Result<f64> {
-        let from = after(SystemClock.now(), AHEAD);
-        let runs = usize::try_from((ages + window).as_micros() / APART.as_micros())?;
-        let mut running = Running::start(&self.open.opened);
-        let ends = async {
-            sleep_until(after(from, ages)).await;
-            let until_then = running.finished();
-            sleep_until(after(from, ages + window)).await;
-            running.finished() - until_then
-        };
-        let (submitted, ended) = tokio::join!(self.submit_in_time(from, runs), ends);
-        submitted?;
-        running.reached(runs).await?;
-        running.stop().await?;
-        check(&self.database, from, runs).await?;
-        Ok(per_second(ended, window))
-    }
-
-    /// Fails when submitting does not keep up with the time.
-    async fn submit_in_time(&self, from: Timestamp, runs: usize) -> Result<()> {
-        for first in (0..runs).step_by(BATCH) {
-            let due = after(from, lasts(first));
-            sleep_until(before(due, AHEAD)).await;
-            let endpoints = &self.endpoints[first % self.endpoints.len()..];
-            let batch = BATCH.min(runs - first);
-            submit(&self.open.opened, endpoints, batch, due, APART).await?;
-            ensure!(
-                SystemClock.now() < due,
-                "submitting takes longer than the runs are apart"
-            );
-        }
-        Ok(())
-    }
-
-    async fn strike(self) -> Result<()> {
-        drop(self.open);
-        self.database.drop_database().await
-    }
+    Ok(())
 }
 
 /// A session whose snapshot is from now.
