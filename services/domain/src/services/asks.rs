@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     PlanningContext, Services,
-    contexts::PlanView,
+    contexts::{PlanView, Standing},
     found,
     jobs::require_active,
     plans::{Begun, check_call},
@@ -34,12 +34,14 @@ impl Services {
         let now = tx.now();
         found(Resource::Job, tx.get_job(user, job).await?)?;
         let mut planning = found(Resource::Job, tx.lock_planning(&[job]).await?.pop())?;
-        let mut context = self.load_context(tx.as_mut(), user, job).await?;
-        require_active(&context.job)?;
-        require_free(&context)?;
-        let ask = require_due(&context, now)?;
-        self.require_calls(tx.as_mut(), job, now).await?;
+        let standing = self.load_standing(tx.as_mut(), user, job).await?;
+        require_active(&standing.job)?;
+        require_free(&standing)?;
+        let ask = require_due(&standing, now)?;
+        self.require_calls(&standing, now)?;
         self.require_tokens(tx.as_mut(), user, now).await?;
+        // Only now: it is many times as much to load as all that may refuse the ask.
+        let mut context = self.fill_context(tx.as_mut(), standing).await?;
         if let Some((expired, _)) = planning.asking {
             expire(tx.as_mut(), user, expired, now).await?;
         }
@@ -142,9 +144,8 @@ impl Services {
         }
     }
 
-    async fn require_calls(&self, tx: &mut dyn Tx, job: JobId, now: Timestamp) -> Result<(), Error> {
-        let window = self.limits.budget_window;
-        let usage = tx.plan_usage(job, before(now, window)).await?;
+    fn require_calls(&self, standing: &Standing, now: Timestamp) -> Result<(), Error> {
+        let (window, usage) = (self.limits.budget_window, &standing.usage);
         if usage.asks < self.limits.asks_per_window {
             return Ok(());
         }
@@ -189,8 +190,8 @@ async fn expire(tx: &mut dyn Tx, user: &UserId, id: PlanId, now: Timestamp) -> R
     Ok(())
 }
 
-fn require_free(context: &PlanningContext) -> Result<(), Error> {
-    let Some((planner, until)) = &context.holder else {
+fn require_free(standing: &Standing) -> Result<(), Error> {
+    let Some((planner, until)) = &standing.holder else {
         return Ok(());
     };
     Err(Error::Aborted {
@@ -200,8 +201,8 @@ fn require_free(context: &PlanningContext) -> Result<(), Error> {
     })
 }
 
-fn require_due(context: &PlanningContext, now: Timestamp) -> Result<AskDue, Error> {
-    match &context.ask {
+fn require_due(standing: &Standing, now: Timestamp) -> Result<AskDue, Error> {
+    match &standing.ask {
         Some(ask) if ask.at <= after(now, EARLY) => Ok(ask.clone()),
         ask => Err(Error::Aborted {
             reason: "ASK_NOT_DUE",
