@@ -3,6 +3,7 @@
 mod execute;
 mod fair;
 mod herd;
+mod hostile;
 mod idle;
 mod lateness;
 mod real;
@@ -23,6 +24,8 @@ pub enum Bench {
     Lateness,
     Herd,
     Fair,
+    Hostile,
+    HostileSqlite,
     SqliteExecute,
     SqliteHttp,
     Idle,
@@ -38,6 +41,8 @@ impl Bench {
         Self::Lateness,
         Self::Herd,
         Self::Fair,
+        Self::Hostile,
+        Self::HostileSqlite,
         Self::SqliteExecute,
         Self::SqliteHttp,
         Self::Idle,
@@ -52,6 +57,8 @@ impl Bench {
             Self::Lateness => "lateness",
             Self::Herd => "herd",
             Self::Fair => "fair",
+            Self::Hostile => "hostile",
+            Self::HostileSqlite => "hostile-sqlite",
             Self::SqliteExecute => "sqlite-execute",
             Self::SqliteHttp => "sqlite-http",
             Self::Idle => "idle",
@@ -68,6 +75,8 @@ impl Bench {
             Self::Lateness => "runs planned evenly over time: how long after its planned time each call arrives",
             Self::Herd => "ten thousand endpoints due at one instant, over HTTP",
             Self::Fair => "nine users' lateness while a tenth has nine tenths of the due work",
+            Self::Hostile => "how late cadence runs come beside a planner that sends ten thousand plans of chance",
+            Self::HostileSqlite => "as `hostile`, on a SQLite file",
             Self::SqliteExecute => "as `execute`, on a SQLite file",
             Self::SqliteHttp => "as `http`, on a SQLite file; and `http` beside it",
             Self::Idle => "memory, CPU, queries and start of a scheduler with much scheduled and nothing due",
@@ -88,6 +97,8 @@ impl Bench {
             Self::Lateness => lateness::run(stage).await,
             Self::Herd => herd::run(stage).await,
             Self::Fair => fair::run(stage).await,
+            Self::Hostile => hostile::postgres(stage).await,
+            Self::HostileSqlite => hostile::sqlite(stage).await,
             Self::SqliteExecute => sqlite::execute(stage).await,
             Self::SqliteHttp => sqlite::http(stage).await,
             Self::Idle => idle::run(stage).await,

@@ -100,10 +100,16 @@ impl Listening {
 
 /// A scheduler at its defaults, but for what it may call.
 pub async fn scheduler(folder: &Path, database_url: &str) -> Result<Listening> {
+    scheduler_with(folder, database_url, &[]).await
+}
+
+/// The same with more flags.
+pub async fn scheduler_with(folder: &Path, database_url: &str, flags: &[&str]) -> Result<Listening> {
     let mut command = command("baton-scheduler", folder)?;
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--database-url", database_url])
-        .args(["--egress-allow", "127.0.0.0/8"]);
+        .args(["--egress-allow", "127.0.0.0/8"])
+        .args(flags);
     Listening::start(command, &folder.join("scheduler.log")).await
 }
 

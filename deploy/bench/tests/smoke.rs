@@ -8,13 +8,18 @@ use clap::Parser as _;
 
 /// On the server of the tests. What it leaves behind is dropped with the bench.
 async fn figures(bench: Bench) -> Vec<Figure> {
+    figures_of(bench, "300").await
+}
+
+async fn figures_of(bench: Bench, runs: &str) -> Vec<Figure> {
     let server = std::env::var("BATON_TEST_DATABASE_URL").expect("BATON_TEST_DATABASE_URL: run `cargo xtask test`");
     let temporary = std::env::temp_dir();
     let line = [
         "baton-bench",
         bench.name(),
         "--samples=1",
-        "--runs=300",
+        "--runs",
+        runs,
         "--quick",
         "--programs=/usr/bin",
     ];
@@ -62,6 +67,12 @@ async fn callers_and_receivers_are_other_processes() {
     for bench in [Bench::SubmitUnary, Bench::Http] {
         is_a_line_about(&figures(bench).await[0], bench);
     }
+}
+
+/// Which also says that no guardrail broke, and that nobody's cadence did.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_planner_is_another_process_too() {
+    is_a_line_about(&figures_of(Bench::HostileSqlite, "100").await[0], Bench::HostileSqlite);
 }
 
 #[tokio::test]
