@@ -43,7 +43,7 @@ enum Command {
     Eval(EvalArgs),
     /// Checks the answer on record of a plan again, and with --ask asks a model again with the very same prompt.
     ///
-    /// Exit code 0: the verdict is identical, or there is nothing to compare; 1: it is different, the plan could not be
+    /// The prompt is rebuilt within --max-prompt-chars: as the planner had it that asked. Exit code 0: the verdict is identical, or there is nothing to compare; 1: it is different, the plan could not be
     /// read, or it was to be asked again and could not; 2: mistakes in flags.
     Replay(ReplayArgs),
 }

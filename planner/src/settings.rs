@@ -2,25 +2,24 @@
 //!
 //! Flags are read as text, so that all mistakes are told at once. Used by the binary alone.
 
+mod model;
 mod scheduler;
 
 use std::{fmt::Display, time::Duration};
 
 use baton_proto::client::Connect;
 use baton_runtime::{
-    config::{ConfigErrors, TelemetryArgs, parse_duration, parse_positive_duration},
+    config::{ConfigErrors, TelemetryArgs, parse_duration},
     telemetry::TelemetryConfig,
 };
 use clap::Args;
-use secrecy::SecretString;
 use url::Url;
 
+pub use model::{API_KEY_VARIABLE, ModelArgs};
 pub use scheduler::{SchedulerArgs, TOKEN_VARIABLE};
 
-use crate::{ask, circuit, model::openai::OpenAiConfig, prompt, work};
+use crate::{ask, circuit, model::openai::OpenAiConfig, work};
 
-/// Where the key is unless `--api-key-env` names another variable.
-pub const API_KEY_VARIABLE: &str = "BATON_PLANNER_API_KEY";
 const MAX_NAME_CHARS: usize = 128;
 
 /// Flags of `baton-planner run`.
@@ -29,30 +28,12 @@ pub struct RunArgs {
     #[command(flatten)]
     pub scheduler: SchedulerArgs,
 
-    /// Base URL of an OpenAI-compatible server, the path of its version (mostly /v1) included.
-    #[arg(long, env = "BATON_PLANNER_BASE_URL", value_name = "URL")]
-    pub base_url: Option<String>,
-
     /// Name of the model.
     #[arg(long, env = "BATON_PLANNER_MODEL", value_name = "NAME")]
     pub model: Option<String>,
 
-    /// Environment variable that holds the API key.
-    #[arg(long, default_value = API_KEY_VARIABLE, value_name = "VARIABLE")]
-    pub api_key_env: String,
-
-    /// Sampling temperature from 0 to 2. Absent leaves it to the server.
-    #[arg(long, env = "BATON_PLANNER_TEMPERATURE", value_name = "NUMBER")]
-    pub temperature: Option<String>,
-
-    /// Time allowed for each request to the model.
-    #[arg(
-        long,
-        env = "BATON_PLANNER_REQUEST_TIMEOUT",
-        default_value = "60s",
-        value_name = "DURATION"
-    )]
-    pub request_timeout: String,
+    #[command(flatten)]
+    pub asking: ModelArgs,
 
     /// How long an ask that has become due waits for further changes.
     #[arg(
@@ -71,11 +52,6 @@ pub struct RunArgs {
         value_name = "COUNT"
     )]
     pub max_concurrent: String,
-
-    /// Longest prompt in characters; what matters least is left out of a longer one.
-    #[arg(long, env = "BATON_PLANNER_MAX_PROMPT_CHARS", value_name = "COUNT",
-        default_value_t = prompt::DEFAULT_MAX_CHARS.to_string())]
-    pub max_prompt_chars: String,
 
     /// Price of a million input tokens, for the estimated cost of each plan; takes --output-price with it.
     #[arg(long, env = "BATON_PLANNER_INPUT_PRICE", value_name = "NUMBER")]
@@ -117,22 +93,19 @@ impl Settings {
             .telemetry
             .to_config("baton-planner", env!("CARGO_PKG_VERSION"), &mut errors);
         let scheduler = args.scheduler.judge(&variable, &mut errors);
-        let base_url = errors.check("--base-url", base_url(args.base_url.as_deref()));
-        let model = errors.check("--model", model_name(args.model.as_deref()));
-        let api_key = errors.check("--api-key-env", api_key(&args.api_key_env, &variable));
-        let temperature = errors.check("--temperature", temperature(args.temperature.as_deref()));
-        let request_timeout = errors.check("--request-timeout", parse_positive_duration(&args.request_timeout));
+        let model = args.asking.judge(args.model.as_deref(), &variable, &mut errors);
+        let bounds = args.asking.judge_bounds(&mut errors);
         let debounce = errors.check("--debounce", debounce(&args.debounce));
         let max_concurrent = errors.check("--max-concurrent", within(&args.max_concurrent, 1, 1_000));
-        let max_prompt_chars = errors.check("--max-prompt-chars", within(&args.max_prompt_chars, 10_000, 10_000_000));
         let prices = prices(args, &mut errors);
         let planner = errors.check("--name", planner_name(args.name.as_deref().unwrap_or(default_name)));
         // Each `?` below only passes on a mistake that is in `errors` already.
         let settings = (|| {
+            let bounds = bounds?;
             let ask = ask::Settings {
                 planner: planner?,
-                request_timeout: request_timeout?,
-                max_prompt_chars: max_prompt_chars?,
+                request_timeout: bounds.timeout,
+                max_prompt_chars: bounds.max_prompt_chars,
                 prices: prices?,
             };
             let circuit = circuit::Config::default();
@@ -142,15 +115,9 @@ impl Settings {
                 max_concurrent: max_concurrent?,
                 circuit,
             };
-            let model = OpenAiConfig {
-                base_url: base_url?,
-                api_key: api_key?,
-                model: model?,
-                temperature: temperature?,
-            };
             Some(Self {
                 scheduler: scheduler?,
-                model,
+                model: model?,
                 work,
                 telemetry,
             })
@@ -177,16 +144,6 @@ fn price(text: Option<&str>) -> Result<Option<f64>, String> {
     text.map(|text| parse(text).ok_or_else(|| wrong(text))).transpose()
 }
 
-pub(crate) fn base_url(text: Option<&str>) -> Result<String, String> {
-    let missing = "is missing: the address of an OpenAI-compatible server, such as https://api.openai.com/v1";
-    let text = text.filter(|text| !text.is_empty()).ok_or(missing)?;
-    let url = http_url(text)?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("must end with its path, without `?` and `#`".to_owned());
-    }
-    Ok(text.trim_end_matches('/').to_owned())
-}
-
 fn http_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -196,34 +153,6 @@ fn http_url(text: &str) -> Result<Url, String> {
         return Err("must not carry user information".to_owned());
     }
     Ok(url)
-}
-
-pub(crate) fn model_name(text: Option<&str>) -> Result<String, &'static str> {
-    let text = text.map(str::trim).filter(|text| !text.is_empty());
-    text.map(str::to_owned)
-        .ok_or("is missing: the name of the model to ask")
-}
-
-pub(crate) fn api_key(name: &str, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, String> {
-    let key = variable(name)
-        .map(|key| key.trim().to_owned())
-        .filter(|key| !key.is_empty());
-    let missing = || format!("no API key: set the environment variable {name} (to any text for a server without keys)");
-    let key = key.ok_or_else(missing)?;
-    // It becomes part of a header, and must not be quoted in a message.
-    if key.chars().all(|c| c.is_ascii_graphic()) {
-        Ok(SecretString::from(key))
-    } else {
-        Err(format!(
-            "the API key in {name} has characters that no HTTP header can carry"
-        ))
-    }
-}
-
-pub(crate) fn temperature(text: Option<&str>) -> Result<Option<f32>, String> {
-    let parse = |text: &str| text.parse().ok().filter(|number| (0.0..=2.0).contains(number));
-    let wrong = |text: &str| format!("`{text}` is not a number from 0 to 2");
-    text.map(|text| parse(text).ok_or_else(|| wrong(text))).transpose()
 }
 
 fn debounce(text: &str) -> Result<Duration, String> {

@@ -4,6 +4,7 @@ mod execute;
 mod fair;
 pub mod growth;
 mod herd;
+mod hostile;
 mod idle;
 mod lateness;
 mod pinned;
@@ -29,6 +30,8 @@ pub async fn run(bench: Bench, stage: &Stage) -> Result<Vec<Figure>> {
         Bench::Lateness => lateness::run(stage).await,
         Bench::Herd => herd::run(stage).await,
         Bench::Fair => fair::run(stage).await,
+        Bench::Hostile => hostile::postgres(stage).await,
+        Bench::HostileSqlite => hostile::sqlite(stage).await,
         Bench::Watch => watch::run(stage).await,
         Bench::Planner => planner::run(stage).await,
         Bench::Pinned => pinned::run(stage).await,

@@ -34,6 +34,8 @@ const BARS: &[(&str, Bar, Bar)] = &[
     ("planner-asked-p99", Bar::AtMost(40.0), Bar::AtMost(10.0)),
     ("planner-started-p99", Bar::AtMost(40.0), Bar::AtMost(10.0)),
     ("fair", Bar::RatioAtMost(2.0), Bar::RatioAtMost(1.2)),
+    ("hostile", Bar::RatioAtMost(1.2), Bar::RatioAtMost(1.1)),
+    ("hostile-sqlite", Bar::RatioAtMost(1.2), Bar::RatioAtMost(1.1)),
     ("sqlite-execute", Bar::RatioAtLeast(3.0), Bar::RatioAtLeast(8.0)),
     ("sqlite-http", Bar::RatioAtLeast(0.8), Bar::RatioAtLeast(1.0)),
     ("idle-rss", Bar::AtMost(40.0), Bar::AtMost(20.0)),

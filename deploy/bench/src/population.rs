@@ -58,7 +58,7 @@ pub async fn open(url: &str) -> Result<Open> {
     })
 }
 
-fn chance() -> Arc<dyn Chance> {
+pub fn chance() -> Arc<dyn Chance> {
     Arc::new(SystemChance)
 }
 

@@ -17,18 +17,23 @@ use clap::Parser as _;
 
 /// On the server of the tests. What it leaves behind is dropped with the bench.
 async fn figures(bench: Bench) -> Vec<Figure> {
-    let stage = stage(bench).await;
+    figures_of(bench, "300").await
+}
+
+async fn figures_of(bench: Bench, runs: &str) -> Vec<Figure> {
+    let stage = stage(bench, runs).await;
     benches::run(bench, &stage).await.expect("it can be measured")
 }
 
-async fn stage(bench: Bench) -> Stage {
+async fn stage(bench: Bench, runs: &str) -> Stage {
     let server = std::env::var("BATON_TEST_DATABASE_URL").expect("BATON_TEST_DATABASE_URL: run `cargo xtask test`");
     let temporary = std::env::temp_dir();
     let line = [
         "baton-bench",
         bench.name(),
         "--samples=1",
-        "--runs=300",
+        "--runs",
+        runs,
         "--quick",
         "--programs=/usr/bin",
     ];
@@ -116,7 +121,7 @@ async fn a_snapshot_is_held_while_runs_come_due() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_database_grows_step_by_step() {
     let steps = [(200, 0), (400, 0), (400, 5_000)].map(|(endpoints, history)| Step { endpoints, history });
-    let stage = stage(Bench::Growth).await;
+    let stage = stage(Bench::Growth, "300").await;
     let figures = growth::along(&stage, &steps).await.expect("it can be measured");
     assert_eq!(figures.len(), 2 + 2 * steps.len());
     for figure in &figures[..2] {
@@ -125,6 +130,12 @@ async fn one_database_grows_step_by_step() {
     for name in ["growth-execute-200-0", "growth-lateness-400-5000"] {
         stands(&figures, name);
     }
+}
+
+/// Which also says that no guardrail broke, and that nobody's cadence did.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_planner_is_another_process_too() {
+    is_a_line_about(&figures_of(Bench::HostileSqlite, "100").await[0], Bench::HostileSqlite);
 }
 
 #[tokio::test]

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use baton_runtime::config::{ConfigErrors, parse_positive_duration};
+use baton_runtime::config::ConfigErrors;
 use clap::Args;
 
 use super::examine::Rules;
 use crate::{
     model::openai::OpenAiConfig,
-    prompt,
-    settings::{API_KEY_VARIABLE, api_key, base_url, model_name, temperature, within},
+    settings::{ModelArgs, within},
 };
 
 /// Flags of `baton-planner eval`.
@@ -23,17 +22,8 @@ pub struct EvalArgs {
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
 
-    /// Base URL of an OpenAI-compatible server, the path of its version (mostly /v1) included.
-    #[arg(long, env = "BATON_PLANNER_BASE_URL", value_name = "URL")]
-    pub base_url: Option<String>,
-
-    /// Environment variable that holds the API key.
-    #[arg(long, default_value = API_KEY_VARIABLE, value_name = "VARIABLE")]
-    pub api_key_env: String,
-
-    /// Sampling temperature from 0 to 2. Absent leaves it to the server.
-    #[arg(long, env = "BATON_PLANNER_TEMPERATURE", value_name = "NUMBER")]
-    pub temperature: Option<String>,
+    #[command(flatten)]
+    pub asking: ModelArgs,
 
     /// How often each case is put, each time in two orders of its endpoints: 1 to 100.
     #[arg(long, default_value = "1", value_name = "COUNT")]
@@ -46,20 +36,6 @@ pub struct EvalArgs {
     /// For the shuffles of endpoints and for the scripted dice.
     #[arg(long, default_value = "1", value_name = "NUMBER")]
     pub seed: String,
-
-    /// Time allowed for each request to the model.
-    #[arg(
-        long,
-        env = "BATON_PLANNER_REQUEST_TIMEOUT",
-        default_value = "60s",
-        value_name = "DURATION"
-    )]
-    pub request_timeout: String,
-
-    /// Longest prompt in characters.
-    #[arg(long, env = "BATON_PLANNER_MAX_PROMPT_CHARS", value_name = "COUNT",
-        default_value_t = prompt::DEFAULT_MAX_CHARS.to_string())]
-    pub max_prompt_chars: String,
 
     /// One JSON document instead of tables.
     #[arg(long)]
@@ -84,23 +60,18 @@ impl Options {
         let runs = errors.check("--runs", within(&args.runs, 1, 100));
         let seed = errors.check("--seed", within(&args.seed, 0, u64::MAX));
         let max_concurrent = errors.check("--max-concurrent", within(&args.max_concurrent, 1, 64));
-        let request_timeout = errors.check("--request-timeout", parse_positive_duration(&args.request_timeout));
-        let max_prompt_chars = errors.check("--max-prompt-chars", within(&args.max_prompt_chars, 10_000, 10_000_000));
-        let model = args.model.as_ref().map(|name| ModelFlags {
-            model: Some(name),
-            base_url: args.base_url.as_deref(),
-            api_key_env: &args.api_key_env,
-            temperature: args.temperature.as_deref(),
-        });
-        let model = model.map(|flags| flags.judge(variable, &mut errors));
+        let bounds = args.asking.judge_bounds(&mut errors);
+        let name = args.model.as_deref();
+        let model = name.map(|_| args.asking.judge(name, variable, &mut errors));
         // Each `?` below only passes on a mistake that is in `errors` already.
         let options = (|| {
+            let bounds = bounds?;
             let rules = Rules {
                 runs: runs?,
                 seed: seed?,
                 max_concurrent: max_concurrent?,
-                request_timeout: request_timeout?,
-                max_prompt_chars: max_prompt_chars?,
+                request_timeout: bounds.timeout,
+                max_prompt_chars: bounds.max_prompt_chars,
             };
             let model = match model {
                 Some(judged) => Some(judged?),
@@ -109,29 +80,5 @@ impl Options {
             Some(Self { model, rules })
         })();
         options.ok_or(errors)
-    }
-}
-
-/// The flags that name a model, of any command that may ask one.
-pub struct ModelFlags<'a> {
-    pub model: Option<&'a str>,
-    pub base_url: Option<&'a str>,
-    pub api_key_env: &'a str,
-    pub temperature: Option<&'a str>,
-}
-
-impl ModelFlags<'_> {
-    /// The configuration, or `None` with every mistake noted.
-    pub fn judge(&self, variable: impl Fn(&str) -> Option<String>, errors: &mut ConfigErrors) -> Option<OpenAiConfig> {
-        let base_url = errors.check("--base-url", base_url(self.base_url));
-        let model = errors.check("--model", model_name(self.model));
-        let api_key = errors.check("--api-key-env", api_key(self.api_key_env, variable));
-        let temperature = errors.check("--temperature", temperature(self.temperature));
-        Some(OpenAiConfig {
-            base_url: base_url?,
-            api_key: api_key?,
-            model: model?,
-            temperature: temperature?,
-        })
     }
 }

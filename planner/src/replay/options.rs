@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use baton_proto::client::Connect;
-use baton_runtime::config::{ConfigErrors, parse_positive_duration};
+use baton_runtime::config::ConfigErrors;
 use clap::Args;
 
 use crate::{
-    eval::options::ModelFlags,
     model::openai::OpenAiConfig,
-    prompt,
-    settings::{API_KEY_VARIABLE, SchedulerArgs, within},
+    settings::{ModelArgs, SchedulerArgs},
 };
 
 /// Stands in for a model's name until the record is read.
@@ -34,31 +32,8 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
 
-    /// Base URL of an OpenAI-compatible server, the path of its version (mostly /v1) included.
-    #[arg(long, env = "BATON_PLANNER_BASE_URL", value_name = "URL")]
-    pub base_url: Option<String>,
-
-    /// Environment variable that holds the API key.
-    #[arg(long, default_value = API_KEY_VARIABLE, value_name = "VARIABLE")]
-    pub api_key_env: String,
-
-    /// Sampling temperature from 0 to 2. Absent leaves it to the server.
-    #[arg(long, env = "BATON_PLANNER_TEMPERATURE", value_name = "NUMBER")]
-    pub temperature: Option<String>,
-
-    /// Time allowed for each request to the model.
-    #[arg(
-        long,
-        env = "BATON_PLANNER_REQUEST_TIMEOUT",
-        default_value = "60s",
-        value_name = "DURATION"
-    )]
-    pub request_timeout: String,
-
-    /// Longest prompt in characters: as the planner had it that asked.
-    #[arg(long, env = "BATON_PLANNER_MAX_PROMPT_CHARS", value_name = "COUNT",
-        default_value_t = prompt::DEFAULT_MAX_CHARS.to_string())]
-    pub max_prompt_chars: String,
+    #[command(flatten)]
+    pub asking: ModelArgs,
 
     /// One JSON document instead of lines.
     #[arg(long)]
@@ -102,17 +77,12 @@ impl Options {
     pub fn judge(args: &ReplayArgs, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::new();
         let scheduler = args.scheduler.judge(&variable, &mut errors);
-        let request_timeout = errors.check("--request-timeout", parse_positive_duration(&args.request_timeout));
-        let max_prompt_chars = errors.check("--max-prompt-chars", within(&args.max_prompt_chars, 10_000, 10_000_000));
-        let flags = ModelFlags {
-            model: args.model.as_deref().or(Some(NAME_OF_RECORD)),
-            base_url: args.base_url.as_deref(),
-            api_key_env: &args.api_key_env,
-            temperature: args.temperature.as_deref(),
-        };
-        let config = args.ask.then(|| flags.judge(variable, &mut errors));
+        let bounds = args.asking.judge_bounds(&mut errors);
+        let name = args.model.as_deref().or(Some(NAME_OF_RECORD));
+        let config = args.ask.then(|| args.asking.judge(name, variable, &mut errors));
         // Each `?` below only passes on a mistake that is in `errors` already.
         let options = (|| {
+            let bounds = bounds?;
             let again = match config {
                 Some(judged) => Some(Again {
                     config: judged?,
@@ -123,8 +93,8 @@ impl Options {
             Some(Self {
                 scheduler: scheduler?,
                 again,
-                request_timeout: request_timeout?,
-                max_prompt_chars: max_prompt_chars?,
+                request_timeout: bounds.timeout,
+                max_prompt_chars: bounds.max_prompt_chars,
             })
         })();
         options.ok_or(errors)

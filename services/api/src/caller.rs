@@ -24,6 +24,7 @@ use baton_domain::{
 use tonic::Status;
 
 use crate::status;
+use access::Access;
 
 /// Whether callers must prove who they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(crate) struct Caller {
     pub credential: Arc<str>,
     /// Path of the RPC.
     pub method: Arc<str>,
+    /// Whose RPC it is.
+    pub access: Access,
 }
 
 impl Caller {
@@ -53,6 +56,11 @@ impl Caller {
 
     pub fn reach(&self) -> &Reach {
         self.grant.reach()
+    }
+
+    /// True for what only planners do, and for all that a planner's credential is used for.
+    pub fn acts_as_planner(&self) -> bool {
+        self.access == Access::Planner || self.is_planners()
     }
 
     /// Whose job it is, if this caller reaches it.
@@ -73,8 +81,11 @@ impl Caller {
 
     /// The user, unless the credential is a planner's: then attempts beyond its users are kept.
     fn person(&self) -> Option<UserId> {
-        let planner = self.grant.scopes().iter().all(|scope| *scope == Scope::Planner);
-        self.grant.reach().sole().filter(|_| !planner).cloned()
+        self.grant.reach().sole().filter(|_| !self.is_planners()).cloned()
+    }
+
+    fn is_planners(&self) -> bool {
+        self.grant.scopes().iter().all(|scope| *scope == Scope::Planner)
     }
 
     fn asker(&self) -> Asker<'_> {

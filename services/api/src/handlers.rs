@@ -15,10 +15,7 @@ pub(crate) use runs::Runs;
 use baton_domain::{error::Error, ids::UserId};
 use tonic::{Request, Response, Status};
 
-use crate::{
-    caller::{self, Caller},
-    status,
-};
+use crate::{caller, status};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -30,13 +27,4 @@ where
     let (caller, message) = caller::open(request)?;
     let user = caller.user()?;
     work(user, message).await.map(Response::new).map_err(status::of_error)
-}
-
-/// The same for callers who may reach several users: whose it is follows from what they ask for.
-async fn handle_of_any<Q, A, F>(request: Request<Q>, work: impl FnOnce(Caller, Q) -> F) -> Answer<A>
-where
-    F: Future<Output = Result<A, Error>>,
-{
-    let (caller, message) = caller::open(request)?;
-    work(caller, message).await.map(Response::new).map_err(status::of_error)
 }

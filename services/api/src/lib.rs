@@ -9,7 +9,7 @@
 //! 3. [`status`]: the one place that turns an error into a gRPC status.
 //! 4. `watch`: the stream of planning contexts; `feed`: changes of runs, and the streams that tell of them; `intake`:
 //!    streams of runs into the queue.
-//! 5. `caller`: who calls and what they may.
+//! 5. `caller`: who calls and what they may; `pace`: how much of the time planners may take.
 //! 6. `layers`: what happens around every call, and [`server`]: how the layers stack and how serving starts and ends.
 
 mod backoff;
@@ -20,6 +20,7 @@ mod handlers;
 mod health;
 mod intake;
 mod layers;
+mod pace;
 mod reflection;
 pub mod server;
 pub mod status;

@@ -37,6 +37,7 @@ use crate::{
     handlers::{FlashSales, Jobs, Plans, Runs},
     health::Health,
     layers::{self, Bounds, Stacked},
+    pace::Pace,
     reflection,
 };
 
@@ -44,7 +45,7 @@ use crate::{
 pub const MESSAGE_BYTES: usize = 4 * 1_024 * 1_024;
 
 /// What an operator may decide.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Unary calls under way; further ones are turned away.
     pub max_calls: usize,
@@ -52,6 +53,8 @@ pub struct Options {
     pub max_streams: usize,
     /// For unary calls whose caller gives no deadline.
     pub deadline: Duration,
+    /// Of a server's time, what planners may take when they call without end: above 0 and at most 1.
+    pub planner_share: f64,
     /// How often a watch looks for changes that no wake told it of.
     pub watch_poll: Duration,
     /// How watches of runs are served.
@@ -90,6 +93,7 @@ impl Default for Options {
             max_calls: 1_024,
             max_streams: 4_096,
             deadline: Duration::from_secs(30),
+            planner_share: 0.15,
             watch_poll: Duration::from_secs(5),
             feed: FeedOptions::default(),
             keepalive_interval: Duration::from_secs(30),
@@ -236,7 +240,11 @@ fn routes(services: &Services, runs: Runs, options: &Options, reporter: &HealthR
     let jobs = JobsServiceServer::new(Jobs::new(services.clone()));
     let runs = RunsServiceServer::new(runs);
     let sales = FlashSalesServiceServer::new(FlashSales::new(services.clone()));
-    let plans = PlansServiceServer::new(Plans::new(services.clone(), options.watch_poll));
+    let plans = PlansServiceServer::new(Plans::new(
+        services.clone(),
+        options.watch_poll,
+        Pace::new(options.planner_share),
+    ));
     let health = HealthService::from_health_reporter(reporter.clone());
     let mut routes = Routes::builder();
     routes

@@ -47,7 +47,11 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         chance: Arc::clone(&chance),
         keep: settings.retention,
     };
-    let server = Server::new(services, settings.access.to_options())?.layer(GrpcServerTrace);
+    let options = baton_api::Options {
+        planner_share: settings.planner_share,
+        ..settings.access.to_options()
+    };
+    let server = Server::new(services, options)?.layer(GrpcServerTrace);
     let engine = engine(&settings, queue, dispatcher, chance.as_ref());
 
     if let Some(notifications) = notifications {

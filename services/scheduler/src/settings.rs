@@ -111,6 +111,8 @@ pub struct Settings {
     pub retention: Duration,
     pub grace: Duration,
     pub limits: PlanLimits,
+    /// Of this scheduler's time.
+    pub planner_share: f64,
     pub clock_offset: Duration,
     pub telemetry: TelemetryConfig,
 }
@@ -141,6 +143,7 @@ impl Settings {
             within(&args.grace, Duration::ZERO, Duration::from_secs(3_600)),
         );
         let limits = args.planners.judge(&mut errors);
+        let planner_share = args.planners.judge_share(&mut errors);
         let clock_offset = errors.check("--test-clock-offset", parse_duration(&args.test_clock_offset));
         let telemetry = args
             .telemetry
@@ -161,6 +164,7 @@ impl Settings {
             retention: retention.expect(judged),
             grace: grace.expect(judged),
             limits: limits.expect(judged),
+            planner_share: planner_share.expect(judged),
             clock_offset: clock_offset.expect(judged),
             telemetry,
         })
@@ -253,6 +257,7 @@ mod tests {
             "--planner-calls-per-hour=-1",
             "--planner-steps-per-hour=1.5",
             "--time-compression=0.5",
+            "--planner-share=0",
             "--log-format=xml",
         ])
         .expect_err("nothing of it is right");
@@ -274,6 +279,7 @@ mod tests {
             "--planner-calls-per-hour",
             "--planner-steps-per-hour",
             "--time-compression",
+            "--planner-share",
             "--log-format",
         ];
         assert_eq!(flags, expected, "{mistakes}");

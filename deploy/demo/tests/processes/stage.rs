@@ -19,8 +19,7 @@ use baton_demo::{
 use baton_proto::{
     client::{Connect, Connection, Transport},
     v1::{
-        self, Plan, PlanState, Run, endpoint::Baseline, flash_sales_service_client::FlashSalesServiceClient,
-        jobs_service_client::JobsServiceClient, plans_service_client::PlansServiceClient,
+        self, Plan, PlanState, Run, endpoint::Baseline, jobs_service_client::JobsServiceClient,
         runs_service_client::RunsServiceClient,
     },
 };
@@ -266,16 +265,19 @@ impl Stage {
         sales.create_flash_sale(request).await.expect("a sale").into_inner().id
     }
 
-    pub fn plans_client(&self) -> PlansServiceClient<Transport> {
-        self.connection.plans()
-    }
-
-    pub fn sale_client(&self) -> SaleClient {
-        SaleClient(self.connection.flash_sales())
-    }
-
     pub async fn set_signal(&self, sale_id: &str, name: &str, value: f64) {
-        self.sale_client().set_signal(sale_id, name, value).await;
+        let mut sales = self.connection.flash_sales();
+        let current = sales.get_flash_sale(v1::GetFlashSaleRequest { id: sale_id.to_owned() });
+        let mut sale = current.await.expect("the sale").into_inner();
+        sale.signals.insert(name.to_owned(), value);
+        let update_mask = Some(prost_types::FieldMask {
+            paths: vec!["signals".to_owned()],
+        });
+        let request = v1::UpdateFlashSaleRequest {
+            flash_sale: Some(sale),
+            update_mask,
+        };
+        sales.update_flash_sale(request).await.expect("the sale is changed");
     }
 
     /// Every run of every page, newest planned time first.
@@ -351,29 +353,6 @@ impl Stage {
             new.find(|plan| plan.state() == state && (verdicts.is_empty() || verdicts.contains(&plan.verdict.as_str())))
         })
         .await
-    }
-}
-
-/// A client that changes signals.
-#[derive(Clone)]
-pub struct SaleClient(FlashSalesServiceClient<Transport>);
-
-impl SaleClient {
-    pub async fn set_signal(&mut self, sale_id: &str, name: &str, value: f64) {
-        let current = self
-            .0
-            .get_flash_sale(v1::GetFlashSaleRequest { id: sale_id.to_owned() })
-            .await;
-        let mut sale = current.expect("the sale").into_inner();
-        sale.signals.insert(name.to_owned(), value);
-        let update_mask = Some(prost_types::FieldMask {
-            paths: vec!["signals".to_owned()],
-        });
-        let request = v1::UpdateFlashSaleRequest {
-            flash_sale: Some(sale),
-            update_mask,
-        };
-        self.0.update_flash_sale(request).await.expect("the sale is changed");
     }
 }
 

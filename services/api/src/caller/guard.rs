@@ -106,6 +106,7 @@ impl Guard {
             grant: identity.grant,
             credential: identity.credential,
             method: path.into(),
+            access,
         }))
     }
 

@@ -11,10 +11,11 @@ use baton_proto::v1::{self as pb, plans_service_server::PlansService};
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
-use super::{Answer, handle, handle_of_any};
+use super::{Answer, handle};
 use crate::{
     caller::{self, Caller},
     convert::{context, fields::read, job, page::Paging, plan},
+    pace::{self, Pace},
     status, trace,
     watch::ContextWatch,
 };
@@ -23,11 +24,31 @@ pub(crate) struct Plans {
     services: Services,
     /// How often a watch looks for changes that no wake told it of.
     watch_poll: Duration,
+    pace: Pace,
 }
 
 impl Plans {
-    pub(crate) fn new(services: Services, watch_poll: Duration) -> Self {
-        Self { services, watch_poll }
+    pub(crate) fn new(services: Services, watch_poll: Duration, pace: Pace) -> Self {
+        Self {
+            services,
+            watch_poll,
+            pace,
+        }
+    }
+
+    /// Answers one unary request of a caller who may reach several users: whose it is follows from what it asks for. A
+    /// planner is answered when it is its turn.
+    async fn in_turn<Q, A, F>(&self, request: Request<Q>, work: impl FnOnce(Caller, Q) -> F) -> Answer<A>
+    where
+        F: Future<Output = Result<A, Error>>,
+    {
+        let (caller, message) = caller::open(request)?;
+        let turn = match caller.acts_as_planner() {
+            true => Some(self.pace.turn(&caller.credential).await),
+            false => None,
+        };
+        let _turn = turn.transpose().map_err(|pace::LineIsFull| status::overloaded())?;
+        work(caller, message).await.map(Response::new).map_err(status::of_error)
     }
 
     async fn watch(&self, caller: Caller, request: pb::WatchPlanningContextsRequest) -> Result<ContextWatch, Error> {
@@ -67,7 +88,7 @@ impl PlansService for Plans {
     }
 
     async fn begin_plan(&self, request: Request<pb::BeginPlanRequest>) -> Answer<pb::BeginPlanResponse> {
-        handle_of_any(request, |caller, request| async move {
+        self.in_turn(request, |caller, request| async move {
             let job = context::read_begin(&request)?;
             let user = caller.owner_of_job(&self.services, job).await?;
             let current = self.services.context_revision(&user, job).await?;
@@ -82,7 +103,7 @@ impl PlansService for Plans {
     }
 
     async fn renew_plan(&self, request: Request<pb::RenewPlanRequest>) -> Answer<pb::Plan> {
-        handle_of_any(request, |caller, request| async move {
+        self.in_turn(request, |caller, request| async move {
             let id = read(|fields| fields.id("plan_id", &request.plan_id, PlanId))?;
             let user = caller.owner_of_plan(&self.services, id).await?;
             Ok(plan::to_proto(&self.services.renew_plan(&user, id).await?))
@@ -91,7 +112,7 @@ impl PlansService for Plans {
     }
 
     async fn submit_plan(&self, request: Request<pb::SubmitPlanRequest>) -> Answer<pb::Plan> {
-        handle_of_any(request, |caller, request| async move {
+        self.in_turn(request, |caller, request| async move {
             let (id, answer) = plan::read_submit(request, self.services.limits())?;
             let user = caller.owner_of_plan(&self.services, id).await?;
             let view = self.services.submit_plan(&user, id, answer).await?;
@@ -101,7 +122,7 @@ impl PlansService for Plans {
     }
 
     async fn advance_plan(&self, request: Request<pb::AdvancePlanRequest>) -> Answer<pb::Plan> {
-        handle_of_any(request, |caller, request| async move {
+        self.in_turn(request, |caller, request| async move {
             let (id, wave) = plan::read_advance(&request)?;
             let user = caller.owner_of_plan(&self.services, id).await?;
             let view = self.services.advance_plan(&user, id, wave, trace::parent()).await?;
@@ -111,7 +132,7 @@ impl PlansService for Plans {
     }
 
     async fn fail_plan(&self, request: Request<pb::FailPlanRequest>) -> Answer<pb::Plan> {
-        handle_of_any(request, |caller, request| async move {
+        self.in_turn(request, |caller, request| async move {
             let failure = plan::read_fail(request)?;
             let user = caller.owner_of_plan(&self.services, failure.id).await?;
             let recorded = self
@@ -152,7 +173,7 @@ impl PlansService for Plans {
     }
 
     async fn get_plan(&self, request: Request<pb::GetPlanRequest>) -> Answer<pb::Plan> {
-        handle_of_any(request, |caller, request| async move {
+        self.in_turn(request, |caller, request| async move {
             let id = read(|fields| fields.id("id", &request.id, PlanId))?;
             let user = caller.owner_of_plan(&self.services, id).await?;
             let view = self.services.get_plan(&user, id).await?;
@@ -165,7 +186,7 @@ impl PlansService for Plans {
     }
 
     async fn list_plans(&self, request: Request<pb::ListPlansRequest>) -> Answer<pb::ListPlansResponse> {
-        handle_of_any(request, |caller, request| async move {
+        self.in_turn(request, |caller, request| async move {
             let (paging, job) = read(|fields| {
                 let paging = Paging::read(fields, &request);
                 (paging, fields.optional_id("job_id", request.job_id.as_deref(), JobId))

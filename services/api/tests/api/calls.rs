@@ -169,6 +169,43 @@ async fn calls_beyond_the_limit_are_turned_away_at_once() {
     }
 }
 
+/// Virtual time moves on when everything else has come to rest, calls within handlers included.
+#[tokio::test(start_paused = true)]
+async fn planners_wait_for_one_another_and_nobody_waits_for_them() {
+    let world = World::new().await;
+    let renew = || {
+        let mut plans = world.plans();
+        let request = pb::RenewPlanRequest {
+            plan_id: UNKNOWN.to_owned(),
+        };
+        tokio::spawn(async move { plans.renew_plan(request).await })
+    };
+    world.mood.set(Mood::Stuck);
+    let under_way = renew();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    world.mood.set(Mood::Well);
+    let mut waiting: Vec<_> = (0..100).map(|_| renew()).collect();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(
+        reason(world.jobs().get_job(get()).await, Code::NotFound),
+        "JOB_NOT_FOUND"
+    );
+    // So many may stand in the line of one credential.
+    let full: Vec<_> = waiting.extract_if(.., |call| call.is_finished()).collect();
+    assert_eq!((waiting.len(), full.len()), (64, 36));
+    for refused in full {
+        let refused = refused.await.expect("no panic");
+        let retry = refused.as_ref().expect_err("full").get_error_details();
+        assert!(retry.retry_info().is_some_and(|retry| retry.retry_delay.is_some()));
+        assert_eq!(reason(refused, Code::ResourceExhausted), "OVERLOADED");
+    }
+    under_way.abort();
+    for call in waiting {
+        let answered = call.await.expect("no panic");
+        assert_eq!(reason(answered, Code::NotFound), "PLAN_NOT_FOUND");
+    }
+}
+
 /// Calls until the server has a place again, which it learns of a moment after the call before has ended.
 async fn until_taken(world: &World) {
     while let Err(status) = world.jobs().list_jobs(pb::ListJobsRequest::default()).await {

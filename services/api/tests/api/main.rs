@@ -1,6 +1,7 @@
 //! The API as callers see it: the production stack over in-process pipes, on an in-memory store.
 
 mod bad_input;
+mod by_path;
 mod calls;
 mod connections;
 mod credentials;

@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     PlanningContext, Services,
-    contexts::PlanView,
+    contexts::{PlanView, Standing},
     found,
     jobs::require_active,
     plans::{Begun, check_call},
@@ -24,33 +24,59 @@ use super::{
 /// A planner's own timer may be this much ahead of the store's clock.
 const EARLY: Duration = Duration::from_millis(100);
 
+/// An ask that may begin.
+struct Ready {
+    context: PlanningContext,
+    /// The context as it is stored.
+    record: String,
+    ask: AskDue,
+}
+
 impl Services {
     /// Starts an ask: a plan record with its frozen context, and the lease on the job's planning.
+    ///
+    /// All that decides is read beside whoever writes, so that an ask that is refused locks nothing, and one that begins
+    /// holds its lock, and on SQLite the only writer, for a moment.
     pub async fn begin_plan(&self, user: &UserId, job: JobId, planner: &str) -> Result<Begun, Error> {
         let mut violations = Violations::default();
         check_planner(planner, &mut violations);
         violations.into_result()?;
+        let mut seen = self.store.read().await?;
+        let mut ready = self.ready_to_ask(seen.as_mut(), user, job).await?;
+        drop(seen);
         let mut tx = self.store.begin().await?;
         let now = tx.now();
-        found(Resource::Job, tx.get_job(user, job).await?)?;
         let mut planning = found(Resource::Job, tx.lock_planning(&[job]).await?.pop())?;
-        let mut context = self.load_context(tx.as_mut(), user, job).await?;
-        require_active(&context.job)?;
-        require_free(&context)?;
-        let ask = require_due(&context, now)?;
-        self.require_calls(tx.as_mut(), job, now).await?;
-        self.require_tokens(tx.as_mut(), user, now).await?;
+        if planning != ready.context.planning {
+            // Somebody has changed something meanwhile, but nobody can any more.
+            ready = self.ready_to_ask(tx.as_mut(), user, job).await?;
+        }
         if let Some((expired, _)) = planning.asking {
             expire(tx.as_mut(), user, expired, now).await?;
         }
-        let record = context.freeze();
-        let plan = self.new_plan(&context, record, ask, planner, now);
+        let plan = self.new_plan(&ready, planner, now);
         planning.begin(plan.id, plan.lease_until);
         tx.insert_plan(&plan).await?;
         tx.save_planning(&planning).await?;
         tx.wake(Topic::Contexts);
         tx.commit().await?;
+        let context = ready.context;
         Ok(Begun { plan, context })
+    }
+
+    /// What the model is to be asked, if it may be asked now.
+    async fn ready_to_ask(&self, tx: &mut dyn Tx, user: &UserId, job: JobId) -> Result<Ready, Error> {
+        let now = tx.now();
+        let standing = self.load_standing(tx, user, job).await?;
+        require_active(&standing.job)?;
+        require_free(&standing)?;
+        let ask = require_due(&standing, now)?;
+        self.require_calls(&standing, now)?;
+        self.require_tokens(tx, user, now).await?;
+        // Only now: it is many times as much to load as all that may refuse the ask.
+        let mut context = self.fill_context(tx, standing).await?;
+        let record = context.freeze();
+        Ok(Ready { context, record, ask })
     }
 
     /// Moves the end of an ask's lease, up to the longest that an ask may take. A lease that has run out can be taken up
@@ -110,7 +136,8 @@ impl Services {
         Ok(PlanView { plan, runs: Vec::new() })
     }
 
-    fn new_plan(&self, context: &PlanningContext, record: String, ask: AskDue, planner: &str, now: Timestamp) -> Plan {
+    fn new_plan(&self, ready: &Ready, planner: &str, now: Timestamp) -> Plan {
+        let Ready { context, record, ask } = ready;
         Plan {
             id: PlanId(uuid_at(now, self.chance.as_ref())),
             job_id: context.job.id,
@@ -118,7 +145,7 @@ impl Services {
             state: PlanState::Asking,
             definition_revision: context.planning.definition_revision,
             context_revision: context.planning.context_revision,
-            ask_reasons: ask.reasons,
+            ask_reasons: ask.reasons.clone(),
             replaces: context.planning.accepted,
             planner: planner.to_owned(),
             lease_until: after(now, self.limits.lease),
@@ -135,16 +162,15 @@ impl Services {
             ended_at: None,
             review_at: None,
             context_digest: hex(&Sha256::digest(record.as_bytes())),
-            context: record,
+            context: record.clone(),
             charged: 0,
             decided_at: None,
             decision_reason: String::new(),
         }
     }
 
-    async fn require_calls(&self, tx: &mut dyn Tx, job: JobId, now: Timestamp) -> Result<(), Error> {
-        let window = self.limits.budget_window;
-        let usage = tx.plan_usage(job, before(now, window)).await?;
+    fn require_calls(&self, standing: &Standing, now: Timestamp) -> Result<(), Error> {
+        let (window, usage) = (self.limits.budget_window, &standing.usage);
         if usage.asks < self.limits.asks_per_window {
             return Ok(());
         }
@@ -189,8 +215,8 @@ async fn expire(tx: &mut dyn Tx, user: &UserId, id: PlanId, now: Timestamp) -> R
     Ok(())
 }
 
-fn require_free(context: &PlanningContext) -> Result<(), Error> {
-    let Some((planner, until)) = &context.holder else {
+fn require_free(standing: &Standing) -> Result<(), Error> {
+    let Some((planner, until)) = &standing.holder else {
         return Ok(());
     };
     Err(Error::Aborted {
@@ -200,8 +226,8 @@ fn require_free(context: &PlanningContext) -> Result<(), Error> {
     })
 }
 
-fn require_due(context: &PlanningContext, now: Timestamp) -> Result<AskDue, Error> {
-    match &context.ask {
+fn require_due(standing: &Standing, now: Timestamp) -> Result<AskDue, Error> {
+    match &standing.ask {
         Some(ask) if ask.at <= after(now, EARLY) => Ok(ask.clone()),
         ask => Err(Error::Aborted {
             reason: "ASK_NOT_DUE",

@@ -11,7 +11,7 @@ use crate::{
     job::Job,
     limits::{self, PlanLimits},
     plan::{AskDue, JobPlanning, Plan, PlanState},
-    ports::{Page, PlanningHead, Tx},
+    ports::{Page, PlanUsage, PlanningHead, Tx},
     run::Run,
     sale::{FlashSale, SaleState, SignalChange},
     schedule::Schedule,
@@ -51,6 +51,20 @@ impl PlanView {
     pub fn run(&self, id: Option<RunId>) -> Option<&Run> {
         self.runs.iter().find(|run| Some(run.id) == id)
     }
+}
+
+/// What decides whether the model may be asked about a job: little to load beside the context.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    pub job: Job,
+    pub planning: JobPlanning,
+    /// Those that are on, will come, or have ended since the last ask.
+    pub sales: Vec<FlashSale>,
+    pub ask: Option<AskDue>,
+    /// The planner that holds the lease, and until when.
+    pub holder: Option<(String, Timestamp)>,
+    /// Within the window of the budgets.
+    pub usage: PlanUsage,
 }
 
 /// All that a model may know about one job.
@@ -107,12 +121,43 @@ impl Services {
         user: &UserId,
         id: JobId,
     ) -> Result<PlanningContext, Error> {
+        let standing = self.load_standing(tx, user, id).await?;
+        self.fill_context(tx, standing).await
+    }
+
+    pub(super) async fn load_standing(&self, tx: &mut dyn Tx, user: &UserId, id: JobId) -> Result<Standing, Error> {
         let now = tx.now();
         let job = found(Resource::Job, tx.get_job(user, id).await?)?;
         let planning = found(Resource::Job, tx.get_planning(id).await?)?;
-        let sales = load_sales(tx, &planning, job.created_at).await?;
-        let plain: Vec<FlashSale> = sales.iter().map(|sale| sale.sale.clone()).collect();
-        let endpoints = load_endpoints(tx, user, id, &plain).await?;
+        let ended_after = planning.asked_at.unwrap_or(job.created_at);
+        let sales = tx.sales_of_job(id, ended_after).await?;
+        let holder = match planning.holder(now) {
+            Some((plan, until)) => tx.get_plan(user, plan).await?.map(|plan| (plan.planner, until)),
+            None => None,
+        };
+        let usage = tx.plan_usage(id, before(now, self.limits.budget_window)).await?;
+        Ok(Standing {
+            ask: planning.ask_due(&sales, now),
+            job,
+            planning,
+            sales,
+            holder,
+            usage,
+        })
+    }
+
+    /// The context of a job that stands so, in the transaction that found it so.
+    pub(super) async fn fill_context(&self, tx: &mut dyn Tx, standing: Standing) -> Result<PlanningContext, Error> {
+        let Standing {
+            job,
+            planning,
+            sales,
+            ask,
+            holder,
+            usage,
+        } = standing;
+        let user = &job.user_id;
+        let endpoints = load_endpoints(tx, user, job.id, &sales).await?;
         let last_plan = match planning.accepted {
             Some(plan) => load_plan(tx, user, plan).await?,
             None => None,
@@ -125,42 +170,32 @@ impl Services {
             Some(view) => next_wave(tx, &view.plan).await?,
             None => None,
         };
-        let holder = match planning.holder(now) {
-            Some((plan, until)) => tx.get_plan(user, plan).await?.map(|plan| (plan.planner, until)),
-            None => None,
-        };
-        let usage = tx.plan_usage(id, before(now, self.limits.budget_window)).await?;
         Ok(PlanningContext {
-            job,
             endpoints,
-            ask: planning.ask_due(&plain, now),
-            sales,
+            ask,
+            sales: with_changes(tx, sales).await?,
             last_plan,
             suggestion,
             planning,
-            now,
+            now: tx.now(),
             limits: self.limits,
             steps_left: self.limits.steps_per_window.saturating_sub(usage.steps),
             holder,
             advance,
+            job,
         })
     }
 }
 
-async fn load_sales(
-    tx: &mut dyn Tx,
-    planning: &JobPlanning,
-    job_created: Timestamp,
-) -> Result<Vec<ContextSale>, Error> {
-    let ended_after = planning.asked_at.unwrap_or(job_created);
-    let mut sales = Vec::new();
-    for sale in tx.sales_of_job(planning.job_id, ended_after).await? {
+async fn with_changes(tx: &mut dyn Tx, sales: Vec<FlashSale>) -> Result<Vec<ContextSale>, Error> {
+    let mut with = Vec::with_capacity(sales.len());
+    for sale in sales {
         let changes = tx
             .signal_changes(sale.id, sale.starts_at, limits::SIGNAL_CHANGES)
             .await?;
-        sales.push(ContextSale { sale, changes });
+        with.push(ContextSale { sale, changes });
     }
-    Ok(sales)
+    Ok(with)
 }
 
 async fn load_endpoints(

@@ -55,11 +55,18 @@ impl Services {
         let mut violations = Violations::default();
         check_answer(&answer, &self.limits, &mut violations);
         violations.into_result()?;
+        // What comes to nothing locks nothing.
+        let mut before = self.store.read().await?;
+        let seen = found(Resource::Plan, load_plan(before.as_mut(), user, id).await?)?;
+        if seen.plan.state.is_answered() {
+            return Ok(seen);
+        }
+        require_asking(&seen.plan)?;
+        drop(before);
         let mut tx = self.store.begin().await?;
         let now = tx.now();
-        let seen = found(Resource::Plan, tx.get_plan(user, id).await?)?;
-        let schedules = by_id(tx.lock_job_schedules(seen.job_id).await?);
-        let planning = found(Resource::Job, tx.lock_planning(&[seen.job_id]).await?.pop())?;
+        let schedules = by_id(tx.lock_job_schedules(seen.plan.job_id).await?);
+        let planning = found(Resource::Job, tx.lock_planning(&[seen.plan.job_id]).await?.pop())?;
         let view = found(Resource::Plan, load_plan(tx.as_mut(), user, id).await?)?;
         if view.plan.state.is_answered() {
             // Lets go of what it locked before it answers.
@@ -67,7 +74,7 @@ impl Services {
             return Ok(view);
         }
         require_asking(&view.plan)?;
-        let job = found(Resource::Job, tx.get_job(user, seen.job_id).await?)?;
+        let job = found(Resource::Job, tx.get_job(user, seen.plan.job_id).await?)?;
         let chance = self.chance.as_ref();
         let mut submission = Submission {
             plan: view.plan,
@@ -111,11 +118,18 @@ impl Services {
         wave: u32,
         trace_parent: Option<String>,
     ) -> Result<PlanView, Error> {
+        // What comes to nothing locks nothing.
+        let mut before = self.store.read().await?;
+        let seen = found(Resource::Plan, load_plan(before.as_mut(), user, id).await?)?;
+        if wave <= seen.plan.wave {
+            return Ok(seen);
+        }
+        require_next(before.as_mut(), &seen.plan, wave).await?;
+        drop(before);
         let mut tx = self.store.begin().await?;
         let now = tx.now();
-        let seen = found(Resource::Plan, tx.get_plan(user, id).await?)?;
-        let schedules = by_id(tx.lock_job_schedules(seen.job_id).await?);
-        let planning = found(Resource::Job, tx.lock_planning(&[seen.job_id]).await?.pop())?;
+        let schedules = by_id(tx.lock_job_schedules(seen.plan.job_id).await?);
+        let planning = found(Resource::Job, tx.lock_planning(&[seen.plan.job_id]).await?.pop())?;
         let view = found(Resource::Plan, load_plan(tx.as_mut(), user, id).await?)?;
         if wave <= view.plan.wave {
             // Lets go of what it locked before it answers.

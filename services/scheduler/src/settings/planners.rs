@@ -9,6 +9,7 @@ use clap::Args;
 use super::within;
 
 const MAX_COMPRESSION: f64 = 1_000.0;
+const SHARE_MIN: f64 = 0.01;
 const LEASE_MIN: Duration = Duration::from_secs(1);
 const LEASE_MAX: Duration = Duration::from_secs(15 * 60);
 
@@ -46,12 +47,21 @@ pub struct PlannerArgs {
     )]
     planner_steps_per_hour: String,
 
+    /// Of this scheduler's time, what planners' calls may take when they never stop; more of them wait: 0.01 to 1.
+    #[arg(long, env = "BATON_PLANNER_SHARE", default_value = "0.15", value_name = "FRACTION")]
+    planner_share: String,
+
     /// For demonstrations: divides every bound that planners are held to, and has them scale what a model sees.
     #[arg(long, env = "BATON_TIME_COMPRESSION", default_value = "1", value_name = "FACTOR")]
     time_compression: String,
 }
 
 impl PlannerArgs {
+    /// The share of planners' calls; `None` when a mistake of it is in `errors`.
+    pub fn judge_share(&self, errors: &mut ConfigErrors) -> Option<f64> {
+        errors.check("--planner-share", share(&self.planner_share))
+    }
+
     /// The limits; `None` when a mistake of theirs is in `errors`.
     pub fn judge(&self, errors: &mut ConfigErrors) -> Option<PlanLimits> {
         let lease = errors.check("--planner-lease", within(&self.planner_lease, LEASE_MIN, LEASE_MAX));
@@ -71,6 +81,13 @@ impl PlannerArgs {
 
 fn count<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("`{text}` is not a whole number"))
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (SHARE_MIN..=1.0).contains(&share) => Ok(share),
+        Ok(_) | Err(_) => Err(format!("`{text}` is not a fraction from {SHARE_MIN} to 1")),
+    }
 }
 
 fn compression(text: &str) -> Result<f64, String> {

@@ -39,8 +39,15 @@ pub const SHAPES: [Shape; 4] = [
 ];
 /// Between a planned time and its start on a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
-/// The longest pause of short intervals at the test's time compression.
-const PAUSE: Duration = Duration::from_secs(20);
+/// The longest pause at the test's time compression.
+const PAUSE: Duration = Duration::from_secs(6);
+
+/// The endpoints that run by themselves.
+pub fn with_baseline(targets: &[Target]) -> Vec<String> {
+    let shaped = targets.iter().flat_map(|target| target.endpoints.iter().zip(&SHAPES));
+    let running = shaped.filter(|(_, shape)| shape.interval_ms.is_some() && !shape.paused);
+    running.map(|(id, _)| id.clone()).collect()
+}
 
 pub fn hold(runs: &[Run], targets: &[Target], bystanders: &[String]) {
     let told = runs.iter().filter(|run| run.source == "ai-hint");

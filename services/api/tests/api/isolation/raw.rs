@@ -7,14 +7,14 @@ use baton_domain::{
 };
 use baton_proto::v1 as pb;
 use prost::Message;
-use tonic::{
-    Code, Status,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-};
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::table::{By, Ids};
-use crate::harness::{World, dormant};
+use crate::{
+    by_path,
+    harness::{World, dormant},
+};
 
 /// Formed like a token, and nobody's.
 pub const UNKNOWN_TOKEN: &str = "baton_00000000_0000000000000000000000000000000000000000000000000000000000000000";
@@ -157,18 +157,10 @@ impl Two {
     }
 }
 
-/// One message, whatever the shape of the method: on the wire there is no difference.
+/// One message there and, if there is one, one back.
 pub async fn call(world: &World, path: &str, token: Option<&str>, body: Vec<u8>) -> Result<Vec<u8>, Status> {
-    let mut client = tonic::client::Grpc::new(world.channel.clone());
-    client.ready().await.expect("connected");
-    let mut request = tonic::Request::new(tokio_stream::once(body));
-    if let Some(token) = token {
-        let value = format!("Bearer {token}").parse().expect("a header value");
-        request.metadata_mut().insert("authorization", value);
-    }
-    let path = path.parse().expect("a path");
-    let mut answers = client.streaming(request, path, Raw).await?.into_inner();
-    Ok(answers.message().await?.unwrap_or_default())
+    let mut answers = by_path::send(&world.channel, path, token, vec![body.into()]).await?;
+    Ok(answers.message().await?.unwrap_or_default().into())
 }
 
 fn find(tokens: &[(Scope, String, String)], by: By) -> &str {
@@ -203,45 +195,5 @@ pub fn outcome(answer: &Result<Vec<u8>, Status>) -> (Code, String) {
             let info = status.get_details_error_info();
             (status.code(), info.map(|info| info.reason).unwrap_or_default())
         }
-    }
-}
-
-/// Bytes as they are.
-#[derive(Debug, Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        bytes::BufMut::put_slice(buffer, &item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let mut item = vec![0; bytes::Buf::remaining(buffer)];
-        bytes::Buf::copy_to_slice(buffer, &mut item);
-        Ok(Some(item))
     }
 }
