@@ -231,9 +231,13 @@ pub trait QueueRepo {
     async fn due_runs(&mut self, limit: usize, per_host: Option<u32>) -> StoreResult<Vec<LiveRun>>;
     /// Up to `limit` running rows whose lease has run out.
     async fn expired_leases(&mut self, limit: usize) -> StoreResult<Vec<LiveRun>>;
-    /// When the next waiting row of a free endpoint, or the next lease, comes due. With `per_host`, rows of hosts to which
-    /// so many calls are in flight do not count: the end of one of those says more.
-    async fn next_due(&mut self, per_host: Option<u32>) -> StoreResult<Option<Timestamp>>;
+    /// When the next waiting row of a free endpoint, or the next lease, comes due; with `later_than`, the next after that.
+    /// With `per_host`, rows of hosts to which so many calls are in flight do not count: the end of one of those says more.
+    async fn next_due(
+        &mut self,
+        later_than: Option<Timestamp>,
+        per_host: Option<u32>,
+    ) -> StoreResult<Option<Timestamp>>;
     /// These rows, whatever their status; missing ones are left out. Endpoints are locked by the caller.
     async fn live_runs(&mut self, ids: &[RunId]) -> StoreResult<Vec<LiveRun>>;
     /// The waiting rows of these endpoints but their plan rows: manual runs, steps, and whatever waits for a retry.

@@ -16,7 +16,7 @@ use crate::Engine;
 /// How long to wait after a claim that failed, doubled with each failure in a row up to the second.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(2);
-/// What is due but held by another engine at this moment is looked at again after this.
+/// What is due but held by somebody else at this moment is looked at again after this, unless another run comes due before.
 const CONTENDED: Duration = Duration::from_millis(20);
 
 /// What to do after a claim.
@@ -107,7 +107,11 @@ impl Engine {
         };
         *retry = FIRST_RETRY;
         let overdue = claims.next_due_in == Some(Duration::ZERO);
-        let Claims { runs, next_due_in } = claims;
+        let Claims {
+            runs,
+            next_due_in,
+            later_due_in,
+        } = claims;
         let taken = runs.len();
         for claimed in runs {
             self.launch(claimed, ended).await;
@@ -124,7 +128,7 @@ impl Engine {
             }
         }
         let wait = if overdue {
-            CONTENDED
+            later_due_in.unwrap_or(CONTENDED).min(CONTENDED)
         } else {
             next_due_in.unwrap_or(self.config.poll).min(self.config.poll)
         };

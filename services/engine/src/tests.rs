@@ -59,10 +59,11 @@ impl Dispatcher for SlowEndpoint {
     }
 }
 
-/// A queue whose database goes away and comes back, and which counts claims.
+/// A queue whose database goes away and comes back, in which somebody else may hold what is due, and which counts claims.
 struct Unsteady {
     inner: StoreQueue,
     down: AtomicBool,
+    held: AtomicBool,
     claims: AtomicUsize,
 }
 
@@ -80,7 +81,15 @@ impl Queue for Unsteady {
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
         self.gate()?;
         self.claims.fetch_add(1, Ordering::SeqCst);
-        self.inner.claim_due(claim).await
+        let claims = self.inner.claim_due(claim).await?;
+        if !self.held.load(Ordering::SeqCst) {
+            return Ok(claims);
+        }
+        Ok(Claims {
+            next_due_in: Some(Duration::ZERO),
+            later_due_in: claims.later_due_in.or(claims.next_due_in),
+            ..claims
+        })
     }
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
@@ -115,6 +124,7 @@ impl Stage {
         let queue = Unsteady {
             inner,
             down: AtomicBool::new(false),
+            held: AtomicBool::new(false),
             claims: AtomicUsize::new(0),
         };
         let services = Services::new(Arc::clone(&store), chance, PlanLimits::default());
@@ -188,6 +198,23 @@ impl Stage {
 async fn each_occurrence_starts_on_time_and_never_early() {
     let stage = Stage::new(secs(2));
     stage.every(Some(secs(60))).await;
+    let (running, stop) = stage.engine("one");
+    tokio::time::sleep(secs(630)).await;
+    stop.cancel();
+    running.await.unwrap();
+    let runs = stage.runs(RunStatus::Succeeded).await;
+    assert_eq!(runs.len(), 10);
+    for run in runs {
+        let late = run.started_at.unwrap() - run.planned_at;
+        assert!((0..=5_000).contains(&late.num_microseconds().unwrap()), "{late:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_holds_delays_no_other_run() {
+    let stage = Stage::new(secs(2));
+    stage.every(Some(Duration::from_millis(60_007))).await;
+    stage.queue.held.store(true, Ordering::SeqCst);
     let (running, stop) = stage.engine("one");
     tokio::time::sleep(secs(630)).await;
     stop.cancel();

@@ -76,6 +76,9 @@ pub struct Claims {
     pub runs: Vec<ClaimedRun>,
     /// How long until something else comes due, by the store's clock; `None` when nothing is planned.
     pub next_due_in: Option<Duration>,
+    /// When something is due that was not taken (`next_due_in` is zero): how long until the next after that. What is held
+    /// by somebody else must not delay what is not. Left out where a claim gave what it was asked for.
+    pub later_due_in: Option<Duration>,
 }
 
 /// What an engine needs. Each method is one transaction.
@@ -164,14 +167,22 @@ impl Queue for StoreQueue {
             save(tx.as_mut(), schedules).await?;
             held_back.write(tx.as_mut()).await?;
         }
-        let next_due_in = tx.next_due(claim.host_concurrency).await?.map(|at| elapsed(now, at));
+        let next = tx.next_due(None, claim.host_concurrency).await?;
+        let later = match next {
+            Some(at) if at <= now => tx.next_due(Some(now), claim.host_concurrency).await?,
+            _ => None,
+        };
         tx.commit().await?;
-        Ok(Claims { runs, next_due_in })
+        Ok(Claims {
+            runs,
+            next_due_in: next.map(|at| elapsed(now, at)),
+            later_due_in: later.map(|at| elapsed(now, at)),
+        })
     }
 
     async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
         let mut tx = self.store.read().await?;
-        let next = tx.next_due(None).await?;
+        let next = tx.next_due(None, None).await?;
         Ok(next.map(|at| elapsed(tx.now(), at)))
     }
 

@@ -282,8 +282,8 @@ WITH claimed AS (
 SELECT * FROM claimed ORDER BY due_at, id";
 
 /// One row: how many microseconds until the earliest waiting row that nothing blocks comes due, or a lease ends, after $1
-/// or, when that is NULL, the database's clock. NULL when nothing will. With `per_host`, rows of hosts to which $2 calls are
-/// in flight do not count.
+/// or, when that is NULL, the database's clock. NULL when nothing will. And, when that is due already, until the earliest
+/// that is not. With `per_host`, rows of hosts to which $2 calls are in flight do not count.
 pub fn next_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| next_due_of(false));
     static WITHIN_HOSTS: LazyLock<String> = LazyLock::new(|| next_due_of(true));
@@ -302,7 +302,10 @@ fn next_due_of(per_host: bool) -> String {
 }
 
 const NEXT_DUE: &str = "
-SELECT CAST(CEIL(EXTRACT(EPOCH FROM LEAST(
+WITH clock AS MATERIALIZED (
+    SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now
+), next AS MATERIALIZED (
+    SELECT LEAST(
            (SELECT r.due_at
               FROM live_runs r
               JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
@@ -315,7 +318,32 @@ SELECT CAST(CEIL(EXTRACT(EPOCH FROM LEAST(
               FROM live_runs
              WHERE status = 'running'
              ORDER BY lease_until
-             LIMIT 1)) - COALESCE($1::timestamptz, CLOCK_TIMESTAMP())) * 1000000) AS BIGINT) AS next_due_us";
+             LIMIT 1)) AS at
+), later AS MATERIALIZED (
+    SELECT LEAST(
+           (SELECT r.due_at
+              FROM live_runs r
+              JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
+             WHERE r.status = 'planned'
+               AND r.due_at > clock.now
+               AND (r.fence > 0 OR s.busy_runs < s.room)
+               {full}
+             ORDER BY r.due_at
+             LIMIT 1),
+           (SELECT lease_until
+              FROM live_runs
+             WHERE status = 'running'
+               AND lease_until > clock.now
+             ORDER BY lease_until
+             LIMIT 1)) AS at
+      FROM clock, next
+     WHERE next.at <= clock.now
+)
+SELECT CAST(CEIL(EXTRACT(EPOCH FROM next.at - clock.now) * 1000000) AS BIGINT) AS next_due_us,
+       CAST(CEIL(EXTRACT(EPOCH FROM later.at - clock.now) * 1000000) AS BIGINT) AS later_due_us
+  FROM clock
+ CROSS JOIN next
+  LEFT JOIN later ON TRUE";
 
 /// Reads a row of [`CLAIM`].
 pub fn claimed_of(row: &Row) -> StoreResult<ClaimedRun> {

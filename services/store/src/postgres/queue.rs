@@ -90,9 +90,10 @@ impl PostgresQueue {
         // The commit is on its way while the rows are read.
         let read = async { handed.iter().map(claimed_of).collect::<StoreResult<Vec<ClaimedRun>>>() };
         let (next, mut runs) = try_join!(commit, read)?;
-        let next_due_in = next
-            .first()
-            .map_or(Ok(Some(Duration::ZERO)), |rows| next_due_in(rows))?;
+        let (next_due_in, later_due_in) = match next.first() {
+            Some(rows) => (due_in(rows, "next_due_us")?, due_in(rows, "later_due_us")?),
+            None => (Some(Duration::ZERO), None),
+        };
         let Apart { claimed, cooling } = apart;
         if !claimed.is_empty() {
             runs.extend(claimed);
@@ -102,7 +103,11 @@ impl PostgresQueue {
             self.hold_back(&cooling).await;
         }
         // Handed out only now that it is committed: a run that starts is a run that nobody else may start.
-        Ok(Claims { runs, next_due_in })
+        Ok(Claims {
+            runs,
+            next_due_in,
+            later_due_in,
+        })
     }
 
     /// Has the general way say what becomes of wishes within a cooldown. What it fails to do is due still, and met by the
@@ -288,10 +293,11 @@ fn what_next(asked: Option<Timestamp>, per_host: Option<i64>) -> Step {
     Step::new(next_due(per_host.is_some()), params)
 }
 
-fn next_due_in(rows: &[Row]) -> StoreResult<Option<Duration>> {
+/// One of the times of [`what_next`].
+fn due_in(rows: &[Row], column: &str) -> StoreResult<Option<Duration>> {
     let row = rows.first().ok_or_else(|| unexpected("one row says what comes next"))?;
-    let next: Option<i64> = row.try_get("next_due_us").map_err(|error| postgres_error(&error))?;
-    Ok(next.map(|next| Duration::from_micros(u64::try_from(next).unwrap_or_default())))
+    let wait: Option<i64> = row.try_get(column).map_err(|error| postgres_error(&error))?;
+    Ok(wait.map(|wait| Duration::from_micros(u64::try_from(wait).unwrap_or_default())))
 }
 
 #[async_trait]
@@ -303,7 +309,7 @@ impl Queue for PostgresQueue {
 
     async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
         let rows = self.hot.glance(what_next(self.hot.now(), None)).await?;
-        Ok(next_due_in(&rows)?)
+        Ok(due_in(&rows, "next_due_us")?)
     }
 
     #[tracing::instrument(skip_all, level = "debug")]

@@ -90,12 +90,14 @@ const NEXT_DUE: &str = "
               FROM live_runs r
               JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
              WHERE r.status = 'planned'
+               AND r.due_at > $1
                AND (r.fence > 0 OR s.busy_runs < s.room){full}
              ORDER BY r.due_at
              LIMIT 1) AS due_at,
            (SELECT lease_until
               FROM live_runs
              WHERE status = 'running'
+               AND lease_until > $1
              ORDER BY lease_until
              LIMIT 1) AS lease_until";
 
@@ -162,9 +164,15 @@ impl QueueRepo for SqlTx {
         found.into_iter().map(live_of).collect()
     }
 
-    async fn next_due(&mut self, per_host: Option<u32>) -> StoreResult<Option<Timestamp>> {
-        let (sql, most) = within_hosts(NEXT_DUE, 1, per_host);
-        let found: Vec<NextDue> = self.rows(&sql, most.into_iter().collect()).await?;
+    async fn next_due(
+        &mut self,
+        later_than: Option<Timestamp>,
+        per_host: Option<u32>,
+    ) -> StoreResult<Option<Timestamp>> {
+        let (sql, most) = within_hosts(NEXT_DUE, 2, per_host);
+        let later_than = later_than.unwrap_or(Timestamp::UNIX_EPOCH);
+        let params = [Value::from(later_than)].into_iter().chain(most);
+        let found: Vec<NextDue> = self.rows(&sql, params.collect()).await?;
         Ok(found
             .into_iter()
             .flat_map(|next| [next.due_at, next.lease_until])

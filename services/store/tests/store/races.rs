@@ -11,7 +11,7 @@ use baton_domain::{
     ports::Store,
     run::{Cause, RunStatus},
     schedule::{FinishedRun, Settled},
-    services::{Claim, ClaimedRun, EndpointDraft, Idempotency, Purpose, Queue, RunRequest, StoreQueue},
+    services::{Claim, ClaimedRun, Claims, EndpointDraft, Idempotency, Purpose, Queue, RunRequest, StoreQueue},
     time::{Clock as _, Timestamp, after},
 };
 use tokio::sync::Barrier;
@@ -54,13 +54,17 @@ async fn submit(world: &World, endpoint_id: EndpointId) {
 }
 
 async fn claim(queue: &dyn Queue, owner: &str) -> Vec<ClaimedRun> {
+    claims(queue, owner).await.runs
+}
+
+async fn claims(queue: &dyn Queue, owner: &str) -> Claims {
     let claim = Claim {
         owner: owner.to_owned(),
         lease: 15 * SECOND,
         limit: 10,
         host_concurrency: None,
     };
-    queue.claim_due(&claim).await.expect("the claim succeeds").runs
+    queue.claim_due(&claim).await.expect("the claim succeeds")
 }
 
 /// Reports a success under this fence.
@@ -299,4 +303,22 @@ async fn eight_claimers_and_a_thousand_runs_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_claimers_and_a_thousand_runs_on_postgres() {
     eight_claimers_and_a_thousand_runs(postgres_world().await).await;
+}
+
+/// A claimer that finds only what somebody else holds is told when to come back for the rest. SQLite has one writer, so
+/// that nobody else can hold anything.
+#[tokio::test]
+async fn what_somebody_else_holds_on_postgres_hides_nothing_that_comes_later() {
+    let world = postgres_world().await;
+    let held = endpoint(&world, Some(60 * SECOND)).await;
+    endpoint(&world, Some(100 * SECOND)).await;
+    world.clock.advance(60 * SECOND);
+    let mut holder = world.store.begin().await.expect("the store is up");
+    let locked = holder.lock_schedules(&[held]).await.expect("nobody else holds it");
+    assert_eq!(locked.len(), 1);
+    let passed_over = claims(world.queue.as_ref(), "engine").await;
+    assert_eq!(passed_over.runs.len(), 0);
+    assert_eq!(passed_over.next_due_in, Some(Duration::ZERO));
+    assert_eq!(passed_over.later_due_in, Some(40 * SECOND));
+    drop(holder);
 }
