@@ -31,8 +31,38 @@ pub trait Table: Sized {
 
 /// A table that the hot path writes.
 pub trait Written: Table {
+    /// The last of the columns, which most rows leave NULL.
+    const RARE: &'static [&'static str];
+
+    /// True when all of those are NULL.
+    fn is_bare(&self) -> bool;
+
     /// One array for each of the columns, in their order.
-    fn arrays(rows: Vec<Self>) -> Vec<Param>;
+    fn arrays(rows: Vec<Self>, width: Width) -> Vec<Param>;
+}
+
+/// Which columns travel. An array of NULLs costs the server as much as one of values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// All but the rare ones, which become NULL.
+    Bare,
+    Full,
+}
+
+/// Rows by what they need; no empty group.
+pub fn by_width<T: Written>(rows: Vec<T>) -> impl Iterator<Item = (Width, Vec<T>)> {
+    let (bare, full) = rows.into_iter().partition(T::is_bare);
+    let groups = [(Width::Bare, bare), (Width::Full, full)];
+    groups.into_iter().filter(|(_, rows): &(_, Vec<T>)| !rows.is_empty())
+}
+
+impl Width {
+    fn columns<T: Written>(self) -> &'static [&'static str] {
+        match self {
+            Self::Bare => &T::COLUMNS[..T::COLUMNS.len() - T::RARE.len()],
+            Self::Full => T::COLUMNS,
+        }
+    }
 }
 
 /// A table that the hot path reads.
@@ -54,44 +84,47 @@ pub fn select_of<T: Table>(rest: &str) -> String {
 }
 
 /// Adds rows: $1 and on are [`Written::arrays`].
-pub fn insert_of<T: Written>() -> String {
-    let columns = quoted::<T>();
+pub fn insert_of<T: Written>(width: Width) -> String {
+    let columns = width.columns::<T>();
     format!(
-        "INSERT INTO {} ({columns}) SELECT * FROM {}",
+        "INSERT INTO {} ({}) SELECT * FROM {}",
         T::TABLE,
-        arrays_of::<T>()
+        quoted(columns),
+        arrays_of(columns)
     )
 }
 
 /// Writes every column of the rows that `key` finds: $1 and on are [`Written::arrays`].
-pub fn update_of<T: Written>(key: &str) -> String {
-    update_and::<T>(key, "")
+pub fn update_of<T: Written>(key: &str, width: Width) -> String {
+    update_and::<T>(key, width, "")
 }
 
 /// Like [`update_of`], for runs: the change feed tells of it. Rows that are added are stamped by their default.
-pub fn change_of<T: Written>(key: &str) -> String {
-    update_and::<T>(key, ", changed_in = pg_current_xact_id()::text::bigint")
+pub fn change_of<T: Written>(key: &str, width: Width) -> String {
+    update_and::<T>(key, width, ", changed_in = pg_current_xact_id()::text::bigint")
 }
 
-fn update_and<T: Written>(key: &str, more: &str) -> String {
-    let set: Vec<String> = T::COLUMNS
+fn update_and<T: Written>(key: &str, width: Width, more: &str) -> String {
+    let columns = width.columns::<T>();
+    let written = columns
         .iter()
         .filter(|column| **column != key)
-        .map(|column| format!("\"{column}\" = n.\"{column}\""))
-        .collect();
-    let (table, rows, set) = (T::TABLE, arrays_of::<T>(), set.join(", "));
-    let columns = quoted::<T>();
+        .map(|column| format!("\"{column}\" = n.\"{column}\""));
+    let emptied = T::COLUMNS[columns.len()..].iter().map(|column| format!("\"{column}\" = NULL"));
+    let set: Vec<String> = written.chain(emptied).collect();
+    let (table, rows, set) = (T::TABLE, arrays_of(columns), set.join(", "));
+    let columns = quoted(columns);
     format!("UPDATE {table} t SET {set}{more} FROM {rows} AS n ({columns}) WHERE t.{key} = n.{key}")
 }
 
 /// The columns as a list.
-fn quoted<T: Table>() -> String {
-    let names: Vec<String> = T::COLUMNS.iter().map(|column| format!("\"{column}\"")).collect();
+fn quoted(columns: &[&str]) -> String {
+    let names: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
     names.join(", ")
 }
 
-fn arrays_of<T: Table>() -> String {
-    let places: Vec<String> = (1..=T::COLUMNS.len()).map(|place| format!("${place}")).collect();
+fn arrays_of(columns: &[&str]) -> String {
+    let places: Vec<String> = (1..=columns.len()).map(|place| format!("${place}")).collect();
     format!("UNNEST({})", places.join(", "))
 }
 
@@ -110,16 +143,30 @@ macro_rules! table {
 }
 
 macro_rules! written {
-    ($table:literal: $module:ident { $($column:ident: $array:ident,)+ }) => {
-        table!($table: $module { $($column,)+ });
+    ($table:literal: $module:ident { $($column:ident: $array:ident,)+ } rarely { $($rare:ident: $kind:ident,)* }) => {
+        table!($table: $module { $($column,)+ $($rare,)* });
 
         impl Written for $module::Model {
-            fn arrays(rows: Vec<Self>) -> Vec<Param> {
+            const RARE: &'static [&'static str] = &[$(stringify!($rare)),*];
+
+            fn is_bare(&self) -> bool {
+                true $(&& self.$rare.is_none())*
+            }
+
+            fn arrays(rows: Vec<Self>, width: Width) -> Vec<Param> {
                 $(let mut $column = Vec::with_capacity(rows.len());)+
+                $(let mut $rare = Vec::new();)*
                 for row in rows {
                     $($column.push(row.$column);)+
+                    if width == Width::Full {
+                        $($rare.push(row.$rare);)*
+                    }
                 }
-                vec![$(param($column, Type::$array)),+]
+                let mut arrays = vec![$(param($column, Type::$array)),+];
+                if width == Width::Full {
+                    arrays.extend([$(param($rare, Type::$kind)),*]);
+                }
+                arrays
             }
         }
     };
@@ -148,16 +195,22 @@ macro_rules! read_only {
 }
 
 macro_rules! read_and_written {
-    ($table:literal: $module:ident { $($column:ident: $array:ident,)+ } $($unread:ident: $value:expr)?) => {
-        written!($table: $module { $($column: $array,)+ });
-        read!($module { $($column,)+ } $($unread: $value)?);
+    (
+        $table:literal: $module:ident { $($column:ident: $array:ident,)+ } rarely { $($rare:ident: $kind:ident,)* }
+        $($unread:ident: $value:expr)?
+    ) => {
+        written!($table: $module { $($column: $array,)+ } rarely { $($rare: $kind,)* });
+        read!($module { $($column,)+ $($rare,)* } $($unread: $value)?);
     };
 }
 
 /// The queue, the history and the attempts share these columns; the table's own come first. `changed_in` is no column here:
 /// it is the database's to give, and the hot path does not read it.
 macro_rules! with_run_columns {
-    ($form:ident! $table:literal: $module:ident { $($column:ident: $array:ident,)+ } $($unread:ident: $value:expr)?) => {
+    (
+        $form:ident! $table:literal: $module:ident { $($column:ident: $array:ident,)+ }
+        rarely { $($rare:ident: $kind:ident,)* } $($unread:ident: $value:expr)?
+    ) => {
         $form!($table: $module {
             $($column: $array,)+
             endpoint_id: UUID_ARRAY,
@@ -166,18 +219,20 @@ macro_rules! with_run_columns {
             status: TEXT_ARRAY,
             source: TEXT_ARRAY,
             cause: TEXT_ARRAY,
-            clamped_from_us: INT8_ARRAY,
-            clamped_from_at: TIMESTAMPTZ_ARRAY,
             planned_at: TIMESTAMPTZ_ARRAY,
             due_at: TIMESTAMPTZ_ARRAY,
+            attempt: INT8_ARRAY,
+            response_truncated: BOOL_ARRAY,
+        } rarely {
+            $($rare: $kind,)*
+            clamped_from_us: INT8_ARRAY,
+            clamped_from_at: TIMESTAMPTZ_ARRAY,
             started_at: TIMESTAMPTZ_ARRAY,
             finished_at: TIMESTAMPTZ_ARRAY,
             duration_us: INT8_ARRAY,
-            attempt: INT8_ARRAY,
             status_code: INT4_ARRAY,
             error: TEXT_ARRAY,
             response: BYTEA_ARRAY,
-            response_truncated: BOOL_ARRAY,
             reason: TEXT_ARRAY,
             missed_first: TIMESTAMPTZ_ARRAY,
             missed_last: TIMESTAMPTZ_ARRAY,
@@ -196,21 +251,22 @@ with_run_columns!(read_and_written! "live_runs": live_run {
     lane: INT2_ARRAY,
     fence: INT8_ARRAY,
     losses: INT8_ARRAY,
+    trace_parent: TEXT_ARRAY,
+} rarely {
     lease_owner: TEXT_ARRAY,
     lease_until: TIMESTAMPTZ_ARRAY,
     one_shot_id: UUID_ARRAY,
-    trace_parent: TEXT_ARRAY,
     host: TEXT_ARRAY,
 } changed_in: UNSTAMPED);
 
 with_run_columns!(written! "run_history": run_history {
     id: UUID_ARRAY,
-});
+} rarely {});
 
 // The `id` is the database's to give.
 with_run_columns!(written! "run_attempts": run_attempt {
     run_id: UUID_ARRAY,
-});
+} rarely {});
 
 // The `id` is the database's to give.
 written!("schedule_changes": schedule_change {
@@ -222,7 +278,7 @@ written!("schedule_changes": schedule_change {
     cause: TEXT_ARRAY,
     terms: JSONB_ARRAY,
     hint_id: UUID_ARRAY,
-});
+} rarely {});
 
 read_and_written!("endpoint_state": endpoint_state {
     endpoint_id: UUID_ARRAY,
@@ -230,17 +286,18 @@ read_and_written!("endpoint_state": endpoint_state {
     cursor_at: TIMESTAMPTZ_ARRAY,
     failures: INT8_ARRAY,
     last_planned_at: TIMESTAMPTZ_ARRAY,
-    last_ai_start_at: TIMESTAMPTZ_ARRAY,
     last_outcome: TEXT_ARRAY,
-    last_ai_planned_at: TIMESTAMPTZ_ARRAY,
     busy_runs: INT8_ARRAY,
     busy_cadences: INT8_ARRAY,
-    busy_since: TIMESTAMPTZ_ARRAY,
     room: INT8_ARRAY,
     changed_at: TIMESTAMPTZ_ARRAY,
+    cadence_owed: BOOL_ARRAY,
+} rarely {
+    last_ai_start_at: TIMESTAMPTZ_ARRAY,
+    last_ai_planned_at: TIMESTAMPTZ_ARRAY,
+    busy_since: TIMESTAMPTZ_ARRAY,
     slowed_since: TIMESTAMPTZ_ARRAY,
     slowed_until: TIMESTAMPTZ_ARRAY,
-    cadence_owed: BOOL_ARRAY,
 });
 
 read_and_written!("hints": hint {
@@ -255,7 +312,7 @@ read_and_written!("hints": hint {
     reason: TEXT_ARRAY,
     plan_id: UUID_ARRAY,
     held: BOOL_ARRAY,
-});
+} rarely {});
 
 read_only!("job_endpoints": job_endpoint {
     id,

@@ -16,7 +16,7 @@ use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use super::{
-    columns::{Param, Read, Written, change_of, insert_of, list_of, param, select_of, update_of},
+    columns::{Param, Read, Width, Written, by_width, change_of, insert_of, list_of, param, select_of, update_of},
     moving::move_to_history,
     session::{Step, Work, clock, notify},
 };
@@ -218,14 +218,11 @@ impl Writes {
     /// `taken` before plan rows are removed.
     pub(crate) fn into_steps(self) -> Vec<Step> {
         let mut steps = Vec::new();
-        write(
-            &mut steps,
-            update_of::<endpoint_state::Model>("endpoint_id"),
-            self.states,
-        );
+        let update = |width| update_of::<endpoint_state::Model>("endpoint_id", width);
+        write(&mut steps, update, self.states);
         remove(&mut steps, DELETE_HINTS, self.rehinted);
         add(&mut steps, self.hints);
-        write(&mut steps, change_of::<live_run::Model>("id"), self.live);
+        write(&mut steps, |width| change_of::<live_run::Model>("id", width), self.live);
         remove(&mut steps, DELETE_PLAN_ROWS, self.replanned);
         if !self.over.is_empty() {
             steps.push(move_to_history(self.over));
@@ -242,13 +239,11 @@ impl Writes {
 }
 
 fn add<T: Written>(steps: &mut Vec<Step>, rows: Vec<T>) {
-    write(steps, insert_of::<T>(), rows);
+    write(steps, insert_of::<T>, rows);
 }
 
-fn write<T: Written>(steps: &mut Vec<Step>, sql: String, rows: Vec<T>) {
-    if !rows.is_empty() {
-        steps.push(Step::new(sql, T::arrays(rows)));
-    }
+fn write<T: Written>(steps: &mut Vec<Step>, sql: impl Fn(Width) -> String, rows: Vec<T>) {
+    steps.extend(by_width(rows).map(|(width, rows)| Step::new(sql(width), T::arrays(rows, width))));
 }
 
 fn remove(steps: &mut Vec<Step>, sql: &str, rows: Vec<Uuid>) {

@@ -22,7 +22,7 @@ use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use super::{
-    columns::{Param, Written, insert_of, param},
+    columns::{Param, Written, by_width, insert_of, param},
     finish::is_about_rows,
     session::{Hot, Step, Work, clock, notify},
 };
@@ -124,8 +124,11 @@ impl PostgresSubmissions {
             return Ok(answers);
         }
         let models: Vec<live_run::Model> = rows.iter().map(|(_, row)| live_row(row)).collect();
-        let insert = Step::new(insert_of::<live_run::Model>(), live_run::Model::arrays(models));
-        work.all_and_commit(vec![insert, notify(Topic::Queue)]).await?;
+        let mut steps: Vec<Step> = by_width(models)
+            .map(|(width, rows)| Step::new(insert_of::<live_run::Model>(width), live_run::Model::arrays(rows, width)))
+            .collect();
+        steps.push(notify(Topic::Queue));
+        work.all_and_commit(steps).await?;
         self.hot.wake(Topic::Queue);
         for (position, row) in rows {
             answers[position] = Some(Ok(row.run));
