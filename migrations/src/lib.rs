@@ -28,6 +28,7 @@ mod m0011_overlap;
 mod m0012_changes;
 mod m0013_tokens;
 mod m0014_planner_modes;
+mod m0015_job_history;
 
 /// Every step, oldest first.
 pub struct Migrator;
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_changes::Migration),
             Box::new(m0013_tokens::Migration),
             Box::new(m0014_planner_modes::Migration),
+            Box::new(m0015_job_history::Migration),
         ]
     }
 }

@@ -17,8 +17,9 @@ use crate::{
 /// their closing.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Idle connections kept for one host.
-const POOL_IDLE_PER_HOST: usize = 32;
+/// Idle connections kept for one host: as many as an engine has calls in the air by default. With fewer, calls that end
+/// together would close what the next ones open again.
+const POOL_IDLE_PER_HOST: usize = 512;
 
 /// Why a dispatcher cannot be created.
 #[derive(Debug, thiserror::Error)]

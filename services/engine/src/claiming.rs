@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::Engine;
+use crate::{Engine, waiting::wait_exactly};
 
 /// How long to wait after a claim that failed, doubled with each failure in a row up to the second.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -19,9 +19,19 @@ const LAST_RETRY: Duration = Duration::from_secs(2);
 /// What is due but held by somebody else at this moment is looked at again after this, unless another run comes due before.
 const CONTENDED: Duration = Duration::from_millis(20);
 
+/// What is due and not taken may be a lease that has ended. It is looked for no more often than this, as mostly it is a run
+/// that somebody else holds, and others come due meanwhile.
+const LOOK_FOR_LOST: Duration = Duration::from_millis(250);
+
+/// How long the slots of runs that are over are gathered when more is due than may start, so that one claim fills many of
+/// them. A claim of one run costs the database almost what one of a hundred does.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// What to do after a claim.
 enum Then {
     AtOnce,
+    /// As many were taken as might start: when more may.
+    WithSlots,
     /// Wait for a wake, but no longer than this.
     Within(Duration),
     /// Wait this long, whatever wakes.
@@ -55,17 +65,33 @@ impl Engine {
             let waiting = async {
                 match then {
                     Then::AtOnce => false,
+                    Then::WithSlots => {
+                        let worth = self.config.claim_batch / 2;
+                        self.flights.many_free(worth.max(1), GATHER).await;
+                        false
+                    }
                     Then::Retry(wait) => {
                         tokio::time::sleep(wait).await;
                         false
                     }
                     Then::Within(wait) => {
-                        let woken = tokio::time::timeout(wait, wakes.next()).await.is_ok();
+                        let woken = tokio::select! {
+                            _ = wakes.next() => true,
+                            () = self.wait(wait) => false,
+                        };
                         !woken && wait >= self.config.poll
                     }
                 }
             };
             quiet = stop.run_until_cancelled(waiting).await.unwrap_or_default();
+        }
+    }
+
+    async fn wait(&self, wait: Duration) {
+        if self.config.exact {
+            wait_exactly(wait).await;
+        } else {
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -119,9 +145,10 @@ impl Engine {
         // A claim takes one run of an endpoint, and a host's share: there may be more at once.
         let more = taken == limit || (taken > 0 && overdue);
         if more && recovered.elapsed() < self.config.lease / 3 {
-            return Then::AtOnce;
+            return if taken == limit { Then::WithSlots } else { Then::AtOnce };
         }
-        if overdue || recovered.elapsed() >= self.config.lease / 3 {
+        let since = recovered.elapsed();
+        if (overdue && since >= LOOK_FOR_LOST) || since >= self.config.lease / 3 {
             *recovered = Instant::now();
             if self.recover_lost().await || taken > 0 {
                 return Then::AtOnce;

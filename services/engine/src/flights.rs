@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use baton_domain::{
@@ -13,7 +14,7 @@ use baton_domain::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
-    time::MissedTickBehavior,
+    time::{MissedTickBehavior, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
@@ -57,6 +58,12 @@ impl Flights {
     pub(crate) async fn one_free(&self) {
         // The semaphore is never closed; the permit goes straight back.
         drop(self.slots.acquire().await);
+    }
+
+    /// Returns once so many more may start, or `patience` is over.
+    pub(crate) async fn many_free(&self, count: usize, patience: Duration) {
+        let count = u32::try_from(count.min(self.capacity)).unwrap_or(u32::MAX);
+        drop(timeout(patience, self.slots.acquire_many(count)).await);
     }
 
     pub(crate) fn set_stalled(&self, stalled: bool) {

@@ -9,6 +9,7 @@ mod flights;
 mod metrics;
 mod reporting;
 mod trace;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,9 @@ pub struct EngineConfig {
     pub poll: Duration,
     /// Calls to one host in flight at once, of all engines together; `None` is any number.
     pub host_concurrency: Option<u32>,
+    /// Runs start to a fraction of a millisecond, where they would to whole ones. Not while tokio's clock is paused: a
+    /// thread sleeps, and it sleeps in real time.
+    pub exact: bool,
 }
 
 impl EngineConfig {
@@ -53,6 +57,7 @@ impl EngineConfig {
             report_batch: 500,
             poll: limits::POLL_BESIDE_LISTEN,
             host_concurrency: None,
+            exact: true,
         }
     }
 }

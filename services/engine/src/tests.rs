@@ -165,7 +165,11 @@ impl Stage {
     /// A running engine and the token that stops it.
     fn engine(&self, owner: &str) -> (JoinHandle<()>, CancellationToken) {
         let stop = CancellationToken::new();
-        let engine = Engine::new(self.queue.clone(), self.endpoint.clone(), EngineConfig::named(owner));
+        let config = EngineConfig {
+            exact: false,
+            ..EngineConfig::named(owner)
+        };
+        let engine = Engine::new(self.queue.clone(), self.endpoint.clone(), config);
         let running = tokio::spawn(engine.run(self.store.wakes(Topic::Queue), stop.clone()));
         (running, stop)
     }

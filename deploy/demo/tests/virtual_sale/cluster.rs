@@ -76,7 +76,11 @@ impl Cluster {
     fn start_one(&mut self, name: &str, store: &Arc<dyn Store>, shop: &Arc<Shop>) {
         let services = Services::new(Arc::clone(store), Arc::clone(&self.chance), PlanLimits::default());
         let queue = Arc::new(StoreQueue::new(Arc::clone(store), Arc::clone(&self.chance)));
-        let engine = Engine::new(queue, shop.clone(), EngineConfig::named(name));
+        let config = EngineConfig {
+            exact: false,
+            ..EngineConfig::named(name)
+        };
+        let engine = Engine::new(queue, shop.clone(), config);
         let wakes = store.wakes(Topic::Queue);
         let working = self
             .tasks

@@ -76,8 +76,9 @@ pub struct Claims {
     pub runs: Vec<ClaimedRun>,
     /// How long until something else comes due, by the store's clock; `None` when nothing is planned.
     pub next_due_in: Option<Duration>,
-    /// When something is due that was not taken (`next_due_in` is zero): how long until the next after that. What is held
-    /// by somebody else must not delay what is not. Left out where a claim gave what it was asked for.
+    /// When something is due that was not taken (`next_due_in` is zero): how long until the next that came due after the
+    /// claim looked. What is held by somebody else must not delay what is not. Left out where a claim gave what it was asked
+    /// for.
     pub later_due_in: Option<Duration>,
 }
 

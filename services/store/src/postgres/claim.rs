@@ -181,8 +181,8 @@ SELECT l.id,
 /// overlap, as their next time is planned at once, and a planner's wishes on endpoints with a cooldown, which may stand
 /// against them.
 ///
-/// `claimed` and `moved` are the row's and the endpoint's half of the
-/// transition; `old` is the row as it was. `used_up` takes the one-shot along that a plan row consumes, and `recorded`
+/// `claimed` and `moved` are the row's and the endpoint's half of the transition. What is `taken` at its first fence
+/// `was_plan`, the plan row, until now. `used_up` takes the one-shot along that a plan row consumes, and `recorded`
 /// appends that to the record. Where another row than the plan row is claimed, `beside` is the plan row of its endpoint, if
 /// that has to do with a hint: `held` keeps a due one-shot there due, and `withdrawn` takes a hinted time out that is now
 /// too close to the claimed one.
@@ -209,11 +209,10 @@ WITH claimed AS (
            response           = NULL,
            response_truncated = FALSE,
            changed_in         = pg_current_xact_id()::text::bigint
-      FROM live_runs old, job_endpoints e
+      FROM job_endpoints e
      WHERE r.id = ANY($2::uuid[])
        AND r.status <> 'running'
        AND r.due_at <= $1
-       AND old.id = r.id
        AND e.id = r.endpoint_id
        AND e.overlap <> 'allow'
        AND NOT (e.cooldown_us IS NOT NULL
@@ -221,7 +220,7 @@ WITH claimed AS (
                 AND r.cause IN ('plan-step', 'hint-oneshot')
                 AND r.fence = 0)
  RETURNING {row}, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes, e.min_interval_us,
-           old.slot = 'plan' AS was_plan
+           r.slot = 'taken' AND r.fence = 1 AS was_plan
 ), taken AS MATERIALIZED (
     SELECT id, endpoint_id, user_id, source, cause, planned_at, due_at, one_shot_id, min_interval_us,
            was_plan, fence = 1 AS first,
@@ -283,7 +282,8 @@ SELECT * FROM claimed ORDER BY due_at, id";
 
 /// One row: how many microseconds until the earliest waiting row that nothing blocks comes due, or a lease ends, after $1
 /// or, when that is NULL, the database's clock. NULL when nothing will. And, when that is due already, until the earliest
-/// that is not. With `per_host`, rows of hosts to which $2 calls are in flight do not count.
+/// after $2, the time of the claim, or that same time: what came due meanwhile is not what the claim passed over. With
+/// `per_host`, rows of hosts to which $3 calls are in flight do not count.
 pub fn next_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| next_due_of(false));
     static WITHIN_HOSTS: LazyLock<String> = LazyLock::new(|| next_due_of(true));
@@ -297,13 +297,14 @@ fn next_due_of(per_host: bool) -> String {
                      WHERE c.status = 'running'
                        AND c.host IS NOT NULL
                      GROUP BY c.host
-                    HAVING COUNT(*) >= $2::bigint)";
+                    HAVING COUNT(*) >= $3::bigint)";
     NEXT_DUE.replace("{full}", if per_host { full } else { "" })
 }
 
 const NEXT_DUE: &str = "
 WITH clock AS MATERIALIZED (
-    SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now
+    SELECT clock.now, COALESCE($2::timestamptz, clock.now) AS claimed_at
+      FROM (SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now) clock
 ), next AS MATERIALIZED (
     SELECT LEAST(
            (SELECT r.due_at
@@ -325,7 +326,7 @@ WITH clock AS MATERIALIZED (
               FROM live_runs r
               JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
              WHERE r.status = 'planned'
-               AND r.due_at > clock.now
+               AND r.due_at > clock.claimed_at
                AND (r.fence > 0 OR s.busy_runs < s.room)
                {full}
              ORDER BY r.due_at
@@ -333,7 +334,7 @@ WITH clock AS MATERIALIZED (
            (SELECT lease_until
               FROM live_runs
              WHERE status = 'running'
-               AND lease_until > clock.now
+               AND lease_until > clock.claimed_at
              ORDER BY lease_until
              LIMIT 1)) AS at
       FROM clock, next

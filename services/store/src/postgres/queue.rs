@@ -85,7 +85,7 @@ impl PostgresQueue {
                 apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
             }
         }
-        let next = (!more).then(|| what_next(asked, per_host));
+        let next = (!more).then(|| what_next(asked, Some(now), per_host));
         let commit = work.all_and_commit(next.into_iter().collect());
         // The commit is on its way while the rows are read.
         let read = async { handed.iter().map(claimed_of).collect::<StoreResult<Vec<ClaimedRun>>>() };
@@ -287,8 +287,8 @@ fn hand_over(claim: &Claim, due: &[DueRow], now: Timestamp) -> Step {
     Step::new(CLAIM.as_str(), params)
 }
 
-fn what_next(asked: Option<Timestamp>, per_host: Option<i64>) -> Step {
-    let mut params = vec![param(asked, Type::TIMESTAMPTZ)];
+fn what_next(asked: Option<Timestamp>, claimed_at: Option<Timestamp>, per_host: Option<i64>) -> Step {
+    let mut params = vec![param(asked, Type::TIMESTAMPTZ), param(claimed_at, Type::TIMESTAMPTZ)];
     params.extend(per_host.map(|most| param(most, Type::INT8)));
     Step::new(next_due(per_host.is_some()), params)
 }
@@ -308,7 +308,7 @@ impl Queue for PostgresQueue {
     }
 
     async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
-        let rows = self.hot.glance(what_next(self.hot.now(), None)).await?;
+        let rows = self.hot.glance(what_next(self.hot.now(), None, None)).await?;
         Ok(due_in(&rows, "next_due_us")?)
     }
 

@@ -83,7 +83,13 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
             "live_runs_lane",
             100.0,
         ),
-        (next_due(false), "timestamptz", "NULL", "live_runs_due", 1.0),
+        (
+            next_due(false),
+            "timestamptz, timestamptz",
+            "NULL, NULL",
+            "live_runs_due",
+            1.0,
+        ),
     ] {
         let plan = plan_of(&database, sql, types, values).await;
         assert!(plan.iter().any(|line| line.contains(index)), "{plan:#?}");

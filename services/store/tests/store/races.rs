@@ -14,6 +14,8 @@ use baton_domain::{
     services::{Claim, ClaimedRun, Claims, EndpointDraft, Idempotency, Purpose, Queue, RunRequest, StoreQueue},
     time::{Clock as _, Timestamp, after},
 };
+use baton_store::postgres::claim::next_due;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tokio::sync::Barrier;
 
 use crate::databases::{OwnDatabase, postgres_pair, postgres_world, sqlite_world};
@@ -321,4 +323,27 @@ async fn what_somebody_else_holds_on_postgres_hides_nothing_that_comes_later() {
     assert_eq!(passed_over.next_due_in, Some(Duration::ZERO));
     assert_eq!(passed_over.later_due_in, Some(40 * SECOND));
     drop(holder);
+}
+
+/// Between a claim and the question of what comes next a row may come due: it was not passed over, and is due at once.
+#[tokio::test]
+async fn what_comes_due_on_postgres_while_a_claim_looks_is_taken_at_once() {
+    let database = OwnDatabase::migrated().await;
+    let clock = Arc::new(TestClock::at(World::start()));
+    let (store, queue) = postgres_pair(&database, &clock).await;
+    let world = World::new(store, Arc::new(queue), clock, ());
+    endpoint(&world, Some(60 * SECOND)).await;
+    let [due, before, behind] = [60, 59, 61].map(|seconds| after(World::start(), seconds * SECOND));
+    let db = database.connect().await;
+    for (claimed_at, later_due_us) in [(before, Some(-1_000_000)), (due, None)] {
+        let values = [behind.into(), claimed_at.into()];
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, next_due(false), values);
+        let row = db.query_one_raw(statement).await.expect("it is SQL").expect("one row");
+        let told = |column: &str| {
+            row.try_get::<Option<i64>>("", column)
+                .expect("a number of microseconds")
+        };
+        assert_eq!(told("next_due_us"), Some(-1_000_000));
+        assert_eq!(told("later_due_us"), later_due_us, "claimed at {claimed_at}");
+    }
 }

@@ -100,11 +100,12 @@ pub fn situations() -> Vec<Situation> {
     all
 }
 
-/// Policies, each with how many other runs are in flight. A plan row has no attempt behind it.
+/// Policies, each with how many other runs are in flight. A plan row has no attempt behind it, and one that was taken has:
+/// it was by its first claim.
 fn endpoints(slot: Slot, attempt: u32) -> Vec<(Overlap, u32)> {
     let allow = |max_concurrency| Overlap::Allow { max_concurrency };
     match (slot, attempt) {
-        (Slot::Plan, 1..) => Vec::new(),
+        (Slot::Plan, 1..) | (Slot::Taken, 0) => Vec::new(),
         (_, 0) => vec![
             (Overlap::Skip, 0),
             (Overlap::Skip, 1),
