@@ -93,7 +93,7 @@ impl Default for Options {
             max_calls: 1_024,
             max_streams: 4_096,
             deadline: Duration::from_secs(30),
-            planner_share: 0.15,
+            planner_share: 0.1,
             watch_poll: Duration::from_secs(5),
             feed: FeedOptions::default(),
             keepalive_interval: Duration::from_secs(30),

@@ -16,7 +16,7 @@ use baton_domain::{
     time::{Clock as _, Timestamp, after, before},
 };
 use baton_runtime::clock::SystemClock;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
     figure::{Figure, median},
@@ -240,11 +240,9 @@ impl Scene {
             ..draft("cadence", watched)
         };
         let mut bystanders = Vec::new();
-        // One every so often, so that their phases are spread evenly.
-        let mut pace = interval(INTERVAL / u32::try_from(ENDPOINTS)?);
-        pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        for number in 0..ENDPOINTS {
-            pace.tick().await;
+        let begun = Instant::now();
+        for (number, phase) in phases().into_iter().enumerate() {
+            sleep_until(begun + phase).await;
             let user = UserId(format!("bystander-{}", number % USERS));
             let id = set.endpoint(&user, None, &cadence).await?;
             bystanders.push((user, id));
@@ -255,6 +253,17 @@ impl Scene {
             paused,
         })
     }
+}
+
+/// When each cadence begins: at times of chance, as those of real users do. Spread evenly they would never meet each other,
+/// and whatever else runs would be the first that they meet.
+fn phases() -> Vec<Duration> {
+    let chance = chance();
+    let micros = INTERVAL.as_micros();
+    let at = |_| Duration::from_micros(u64::try_from(chance.bits() % micros).unwrap_or_default());
+    let mut phases: Vec<Duration> = (0..ENDPOINTS).map(at).collect();
+    phases.sort();
+    phases
 }
 
 /// One that runs by itself, one that only runs when told, and one that a person has paused.

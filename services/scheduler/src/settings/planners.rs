@@ -48,7 +48,7 @@ pub struct PlannerArgs {
     planner_steps_per_hour: String,
 
     /// Of this scheduler's time, what planners' calls may take when they never stop; more of them wait: 0.01 to 1.
-    #[arg(long, env = "BATON_PLANNER_SHARE", default_value = "0.15", value_name = "FRACTION")]
+    #[arg(long, env = "BATON_PLANNER_SHARE", default_value = "0.1", value_name = "FRACTION")]
     planner_share: String,
 
     /// For demonstrations: divides every bound that planners are held to, and has them scale what a model sees.

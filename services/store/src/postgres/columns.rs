@@ -110,7 +110,9 @@ fn update_and<T: Written>(key: &str, width: Width, more: &str) -> String {
         .iter()
         .filter(|column| **column != key)
         .map(|column| format!("\"{column}\" = n.\"{column}\""));
-    let emptied = T::COLUMNS[columns.len()..].iter().map(|column| format!("\"{column}\" = NULL"));
+    let emptied = T::COLUMNS[columns.len()..]
+        .iter()
+        .map(|column| format!("\"{column}\" = NULL"));
     let set: Vec<String> = written.chain(emptied).collect();
     let (table, rows, set) = (T::TABLE, arrays_of(columns), set.join(", "));
     let columns = quoted(columns);

@@ -125,7 +125,12 @@ impl PostgresSubmissions {
         }
         let models: Vec<live_run::Model> = rows.iter().map(|(_, row)| live_row(row)).collect();
         let mut steps: Vec<Step> = by_width(models)
-            .map(|(width, rows)| Step::new(insert_of::<live_run::Model>(width), live_run::Model::arrays(rows, width)))
+            .map(|(width, rows)| {
+                Step::new(
+                    insert_of::<live_run::Model>(width),
+                    live_run::Model::arrays(rows, width),
+                )
+            })
             .collect();
         steps.push(notify(Topic::Queue));
         work.all_and_commit(steps).await?;
