@@ -1,7 +1,7 @@
 //! A planner that means harm: it may do all that a planner may, asks about every job that it sees as often as it is let,
 //! and answers by chance, within and beyond every bound.
 //!
-//! Run by the process `baton-hostile-planner`, which tests and benches put beside a scheduler. [`plans`] makes its answers.
+//! Run by the process `baton-hostile-planner`, which tests and benches put beside a scheduler. `plans` makes its answers.
 
 mod plans;
 

@@ -28,8 +28,6 @@ const READERS: u32 = 4;
 /// Pages that a connection keeps in memory, in KiB: what the queue and the newest of the history need. SQLite's own 2 MiB
 /// would have it read them again and again.
 const CACHE_KIB: u32 = 32 * 1024;
-/// Rows that wait between SQLite's thread and whoever reads them.
-const ROWS_BUFFERED: usize = 512;
 
 /// Opens the file, creating and migrating it as needed, and holds it against other serving processes.
 pub async fn connect(path: &Path, clock: Arc<dyn Clock>) -> Result<SqlStore, StartError> {
@@ -121,7 +119,6 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .pragma("cache_size", format!("-{CACHE_KIB}"))
-        .row_buffer_size(ROWS_BUFFERED)
 }
 
 async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<DatabaseConnection, StartError> {

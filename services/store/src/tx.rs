@@ -3,8 +3,6 @@
 //! The repos in [`crate::repo`] implement the ports on [`SqlTx`]; this file has what they share: running statements,
 //! writing many rows at once, and the commit that wakes.
 
-use std::num::NonZero;
-
 use async_trait::async_trait;
 use baton_domain::{
     error::StoreError,
@@ -72,7 +70,7 @@ impl SqlTx {
             .map_err(store_error)
     }
 
-    /// Adds rows, many with each statement.
+    /// Adds rows, in as few statements as the parameters allow.
     pub(crate) async fn insert<E>(&self, rows: Vec<impl IntoActiveModel<E::ActiveModel>>) -> StoreResult<()>
     where
         E: EntityTrait,
@@ -103,12 +101,10 @@ impl SqlTx {
         E: EntityTrait,
         E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
     {
-        let most = PARAMETERS / E::Column::iter().count();
-        let mut rows = rows.into_iter().map(IntoActiveModel::into_active_model);
-        while let Some(left) = NonZero::new(rows.len().min(most)) {
-            // Of few lengths, so that a statement is known from the last time. To parse one with thousands of parameters
-            // takes longer than to run it.
-            let chunk: Vec<E::ActiveModel> = rows.by_ref().take(1 << left.ilog2()).collect();
+        let at_once = PARAMETERS / E::Column::iter().count();
+        let mut rows = rows.into_iter().map(IntoActiveModel::into_active_model).peekable();
+        while rows.peek().is_some() {
+            let chunk: Vec<E::ActiveModel> = rows.by_ref().take(at_once).collect();
             let insert = E::insert_many(chunk);
             let insert = match &conflict {
                 Some(conflict) => insert.on_conflict(conflict.clone()),
