@@ -80,7 +80,7 @@ impl Bench {
             Self::Lateness => "runs planned evenly over time: how long after its planned time each call arrives",
             Self::Herd => "ten thousand endpoints due at one instant, over HTTP",
             Self::Fair => "nine users' lateness while a tenth has nine tenths of the due work",
-            Self::Hostile => "how late cadence runs come beside a planner that sends ten thousand plans of chance",
+            Self::Hostile => "how late cadence runs come beside a planner that sends plans of chance without end",
             Self::HostileSqlite => "as `hostile`, on a SQLite file",
             Self::Watch => "2 000 ends of runs a second, watched through a scheduler that does not run them",
             Self::Planner => {

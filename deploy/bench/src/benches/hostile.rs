@@ -26,7 +26,8 @@ use crate::{
     stage::Stage,
 };
 
-const PLANS: usize = 10_000;
+/// Without another number: `all` has an hour.
+const PLANS: usize = 2_000;
 /// Whose cadence runs are watched, and how many are due each second of all of them together.
 const USERS: usize = 10;
 const ENDPOINTS: usize = 500;
@@ -50,33 +51,23 @@ const SETTLING: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_millis(100);
 
 pub async fn postgres(stage: &Stage) -> Result<Vec<Figure>> {
-    let once = async || {
-        let database = stage.database("hostile").await?;
-        let sample = sample(stage, &database.url).await?;
-        database.drop_database().await?;
-        Ok(sample)
-    };
-    samples(stage, "hostile", once).await
+    let database = stage.database("hostile").await?;
+    let rounds = rounds(stage, &database.url).await?;
+    database.drop_database().await?;
+    Ok(vec![figure("hostile", &rounds)])
 }
 
 pub async fn sqlite(stage: &Stage) -> Result<Vec<Figure>> {
-    let once = async || {
-        let folder = tempfile::TempDir::new()?;
-        sample(stage, &format!("sqlite:{}/bench.db", folder.path().display())).await
-    };
-    samples(stage, "hostile-sqlite", once).await
+    let folder = tempfile::TempDir::new()?;
+    let rounds = rounds(stage, &format!("sqlite:{}/bench.db", folder.path().display())).await?;
+    Ok(vec![figure("hostile-sqlite", &rounds)])
 }
 
-async fn samples(stage: &Stage, bench: &str, once: impl AsyncFn() -> Result<Vec<Round>>) -> Result<Vec<Figure>> {
-    let mut rounds = Vec::new();
-    for number in 1..=stage.asked.samples {
-        let sample = once().await?;
-        eprintln!("{bench}: sample {number} of {}: {sample:?}", stage.asked.samples);
-        rounds.extend(sample);
-    }
+fn figure(bench: &str, rounds: &[Round]) -> Figure {
+    eprintln!("{bench}: {rounds:?}");
     let of = |which: fn(&Round) -> f64| rounds.iter().map(which).collect::<Vec<f64>>();
     let beside = Figure::alone(bench, "ms", of(|round| round.beside));
-    Ok(vec![beside.against("alone", &of(|round| round.alone))])
+    beside.against("alone", &of(|round| round.alone))
 }
 
 /// 99 in 100 cadence runs came so many milliseconds late at most: the median of windows of equal length, as a disk that
@@ -87,8 +78,9 @@ struct Round {
     beside: f64,
 }
 
-/// Rounds by turns without and with the planner, so that a machine that slows down meanwhile does so in both.
-async fn sample(stage: &Stage, url: &str) -> Result<Vec<Round>> {
+/// By turns without and with the planner, so that a machine that slows down meanwhile does so in both. They are the samples
+/// of the figure.
+async fn rounds(stage: &Stage, url: &str) -> Result<Vec<Round>> {
     let (folder, plans) = (stage.folder(), stage.asked.runs_or(PLANS));
     let rounds = (plans / 100).clamp(1, ROUNDS);
     let mut watched = sink(folder).await?;

@@ -49,13 +49,6 @@ pub enum Width {
     Full,
 }
 
-/// Rows by what they need; no empty group.
-pub fn by_width<T: Written>(rows: Vec<T>) -> impl Iterator<Item = (Width, Vec<T>)> {
-    let (bare, full) = rows.into_iter().partition(T::is_bare);
-    let groups = [(Width::Bare, bare), (Width::Full, full)];
-    groups.into_iter().filter(|(_, rows): &(_, Vec<T>)| !rows.is_empty())
-}
-
 impl Width {
     fn columns<T: Written>(self) -> &'static [&'static str] {
         match self {
@@ -63,6 +56,13 @@ impl Width {
             Self::Full => T::COLUMNS,
         }
     }
+}
+
+/// Rows by what they need; no empty group.
+pub fn by_width<T: Written>(rows: Vec<T>) -> impl Iterator<Item = (Width, Vec<T>)> {
+    let (bare, full) = rows.into_iter().partition(T::is_bare);
+    let groups = [(Width::Bare, bare), (Width::Full, full)];
+    groups.into_iter().filter(|(_, rows): &(_, Vec<T>)| !rows.is_empty())
 }
 
 /// A table that the hot path reads.
