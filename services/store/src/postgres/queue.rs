@@ -15,7 +15,10 @@ use baton_domain::{
     services::{Claim, ClaimedRun, Claims, Queue, StoreQueue},
     time::Timestamp,
 };
-use futures_util::{FutureExt as _, future::BoxFuture, try_join};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, try_join},
+};
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
@@ -89,7 +92,7 @@ impl PostgresQueue {
         let commit = work.all_and_commit(next.into_iter().collect());
         // The commit is on its way while the rows are read.
         let read = async { handed.iter().map(claimed_of).collect::<StoreResult<Vec<ClaimedRun>>>() };
-        let (next, mut runs) = try_join!(commit, read)?;
+        let (next, mut runs) = try_join(commit, read).await?;
         let (next_due_in, later_due_in) = match next.first() {
             Some(rows) => (due_in(rows, "next_due_us")?, due_in(rows, "later_due_us")?),
             None => (Some(Duration::ZERO), None),
