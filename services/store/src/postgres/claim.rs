@@ -298,45 +298,40 @@ fn next_due_of(per_host: bool) -> String {
                        AND c.host IS NOT NULL
                      GROUP BY c.host
                     HAVING COUNT(*) >= $3::bigint)";
-    NEXT_DUE.replace("{full}", if per_host { full } else { "" })
+    let earliest = |due: &str, lease: &str| EARLIEST.replace("{due}", due).replace("{lease}", lease);
+    let later = earliest("AND r.due_at > clock.claimed_at", "AND lease_until > clock.claimed_at");
+    NEXT_DUE
+        .replace("{next}", &earliest("", ""))
+        .replace("{later}", &later)
+        .replace("{full}", if per_host { full } else { "" })
 }
+
+/// When the first row that nothing blocks comes due, or the first lease ends.
+const EARLIEST: &str = "LEAST(
+           (SELECT r.due_at
+              FROM live_runs r
+              JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
+             WHERE r.status = 'planned'
+               {due}
+               AND (r.fence > 0 OR s.busy_runs < s.room)
+               {full}
+             ORDER BY r.due_at
+             LIMIT 1),
+           (SELECT lease_until
+              FROM live_runs
+             WHERE status = 'running'
+               {lease}
+             ORDER BY lease_until
+             LIMIT 1))";
 
 const NEXT_DUE: &str = "
 WITH clock AS MATERIALIZED (
     SELECT clock.now, COALESCE($2::timestamptz, clock.now) AS claimed_at
       FROM (SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now) clock
 ), next AS MATERIALIZED (
-    SELECT LEAST(
-           (SELECT r.due_at
-              FROM live_runs r
-              JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
-             WHERE r.status = 'planned'
-               AND (r.fence > 0 OR s.busy_runs < s.room)
-               {full}
-             ORDER BY r.due_at
-             LIMIT 1),
-           (SELECT lease_until
-              FROM live_runs
-             WHERE status = 'running'
-             ORDER BY lease_until
-             LIMIT 1)) AS at
+    SELECT {next} AS at
 ), later AS MATERIALIZED (
-    SELECT LEAST(
-           (SELECT r.due_at
-              FROM live_runs r
-              JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
-             WHERE r.status = 'planned'
-               AND r.due_at > clock.claimed_at
-               AND (r.fence > 0 OR s.busy_runs < s.room)
-               {full}
-             ORDER BY r.due_at
-             LIMIT 1),
-           (SELECT lease_until
-              FROM live_runs
-             WHERE status = 'running'
-               AND lease_until > clock.claimed_at
-             ORDER BY lease_until
-             LIMIT 1)) AS at
+    SELECT {later} AS at
       FROM clock, next
      WHERE next.at <= clock.now
 )
