@@ -19,7 +19,7 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Idle connections kept for one host: as many as an engine has calls in the air by default. With fewer, calls that end
 /// together would close what the next ones open again.
-const POOL_IDLE_PER_HOST: usize = 512;
+const POOL_IDLE_PER_HOST: usize = 1024;
 
 /// Why a dispatcher cannot be created.
 #[derive(Debug, thiserror::Error)]

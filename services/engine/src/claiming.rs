@@ -48,8 +48,8 @@ impl Engine {
     ) {
         let mut retry = FIRST_RETRY;
         let mut recovered = Instant::now();
-        // Nothing was said to be due, and nobody has said anything since.
-        let mut quiet = false;
+        // Whether something is due is not known: somebody has said that something changed, or a whole poll has passed.
+        let mut glance = false;
         while !stop.is_cancelled() {
             let ready = async {
                 self.flights.one_free().await;
@@ -58,7 +58,7 @@ impl Engine {
             if stop.run_until_cancelled(ready).await.is_none() {
                 return;
             }
-            let then = match self.still_quiet(quiet).await {
+            let then = match self.nothing_due(glance).await {
                 Some(wait) => Then::Within(wait),
                 None => self.claim_once(&ended, &mut recovered, &mut retry).await,
             };
@@ -79,11 +79,11 @@ impl Engine {
                             _ = wakes.next() => true,
                             () = self.wait(wait) => false,
                         };
-                        !woken && wait >= self.config.poll
+                        woken || wait >= self.config.poll
                     }
                 }
             };
-            quiet = stop.run_until_cancelled(waiting).await.unwrap_or_default();
+            glance = stop.run_until_cancelled(waiting).await.unwrap_or_default();
         }
     }
 
@@ -95,10 +95,10 @@ impl Engine {
         }
     }
 
-    /// How long to wait on, when a whole poll has passed in silence and still nothing is due. A glance costs a fraction of
-    /// a claim, and an idle engine does little else.
-    async fn still_quiet(&self, quiet: bool) -> Option<Duration> {
-        if !quiet {
+    /// How long to wait on, when a glance shows that nothing is due. It costs a fraction of a claim, and what comes due
+    /// during a claim waits for its end: most wakes are ends of runs, after which nothing is due yet.
+    async fn nothing_due(&self, glance: bool) -> Option<Duration> {
+        if !glance {
             return None;
         }
         match self.queue.next_due_in().await {

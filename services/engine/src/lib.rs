@@ -52,8 +52,8 @@ impl EngineConfig {
         Self {
             owner: owner.into(),
             lease: limits::LEASE_DEFAULT,
-            concurrency: 512,
-            claim_batch: 250,
+            concurrency: 1024,
+            claim_batch: 500,
             report_batch: 500,
             poll: limits::POLL_BESIDE_LISTEN,
             host_concurrency: None,

@@ -59,12 +59,14 @@ impl Dispatcher for SlowEndpoint {
     }
 }
 
-/// A queue whose database goes away and comes back, in which somebody else may hold what is due, and which counts claims.
+/// A queue whose database goes away and comes back, in which somebody else may hold what is due, and which counts claims
+/// and glances.
 struct Unsteady {
     inner: StoreQueue,
     down: AtomicBool,
     held: AtomicBool,
     claims: AtomicUsize,
+    glances: AtomicUsize,
 }
 
 impl Unsteady {
@@ -90,6 +92,15 @@ impl Queue for Unsteady {
             later_due_in: claims.later_due_in.or(claims.next_due_in),
             ..claims
         })
+    }
+
+    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
+        self.gate()?;
+        self.glances.fetch_add(1, Ordering::SeqCst);
+        if self.held.load(Ordering::SeqCst) {
+            return Ok(Some(Duration::ZERO));
+        }
+        self.inner.next_due_in().await
     }
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
@@ -126,6 +137,7 @@ impl Stage {
             down: AtomicBool::new(false),
             held: AtomicBool::new(false),
             claims: AtomicUsize::new(0),
+            glances: AtomicUsize::new(0),
         };
         let services = Services::new(Arc::clone(&store), chance, PlanLimits::default());
         let endpoint = Arc::new(SlowEndpoint {
@@ -337,5 +349,24 @@ async fn an_idle_engine_hardly_asks() {
     stop.cancel();
     running.await.unwrap();
     let claims = stage.queue.claims.load(Ordering::SeqCst);
-    assert!((1..=125).contains(&claims), "{claims} claims in ten idle minutes");
+    let glances = stage.queue.glances.load(Ordering::SeqCst);
+    assert_eq!(claims, 1, "what a glance shows needs no claim");
+    assert!((1..=125).contains(&glances), "{glances} glances in ten idle minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_after_which_nothing_is_due_costs_a_glance_and_no_claim() {
+    let stage = Stage::new(secs(2));
+    stage.every(Some(secs(60))).await;
+    let (running, stop) = stage.engine("one");
+    tokio::time::sleep(secs(630)).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 10);
+    let claims = stage.queue.claims.load(Ordering::SeqCst);
+    // One that takes it, and one after the look for lost leases.
+    assert!(
+        (11..=21).contains(&claims),
+        "{claims} claims for the start and ten runs"
+    );
 }

@@ -22,9 +22,13 @@ use tokio::net::TcpListener;
 
 use crate::{retention::Retention, settings::Settings};
 
+/// Files that are open beside those of calls: connections of callers and to the database, and what a process has anyway.
+const OTHER_FILES: usize = 512;
+
 /// Serves until a signal, then drains: health says NOT_SERVING first, calls in the air may land.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::with_signals()?;
+    allow_files(settings.concurrency);
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
     let clock = Arc::new(ShiftedClock(settings.clock_offset));
     let dispatcher = dispatcher(&settings, clock.clone())?;
@@ -74,6 +78,20 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     lifecycle.spawn("api", server.serve(listener, lifecycle.soft_stop()));
     tell(address)?;
     lifecycle.run_until_stopped(settings.grace).await
+}
+
+/// Each call in the air has a connection. Many systems let a process open 1 024 files, and more if it asks for them.
+fn allow_files(calls: usize) {
+    let wanted = u64::try_from(calls.saturating_add(OTHER_FILES)).unwrap_or(u64::MAX);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(allowed) if allowed >= wanted => {}
+        Ok(allowed) => tracing::warn!(
+            allowed,
+            wanted,
+            "fewer open files are allowed than --concurrency may take: calls may fail to connect"
+        ),
+        Err(error) => tracing::warn!(%error, "how many files may be open cannot be set"),
+    }
 }
 
 /// What makes the calls. Keys that cannot be read keep the scheduler from starting: nothing goes out unsigned by mistake.

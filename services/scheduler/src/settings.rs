@@ -48,8 +48,8 @@ pub struct ServeArgs {
     #[arg(long, env = "BATON_SIGNING_KEY_FILE", value_name = "PATH")]
     signing_key_file: Option<PathBuf>,
 
-    /// Calls in the air at once.
-    #[arg(long, env = "BATON_CONCURRENCY", default_value = "512", value_name = "COUNT")]
+    /// Calls in the air at once. The limit of open files is raised to match, as far as the system lets it be.
+    #[arg(long, env = "BATON_CONCURRENCY", default_value = "1024", value_name = "COUNT")]
     concurrency: String,
 
     /// Calls to one host in flight at once, of all schedulers of the database together, which must all be given the same.

@@ -79,3 +79,27 @@ async fn a_file_of_somebody_elses_is_refused() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(message.contains("the database does not open"), "{message}");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn too_few_open_files_for_the_calls_are_told() {
+    const TOLD: &str = "fewer open files are allowed";
+    for (limit, told) in [("-n 300", true), ("-S -n 300", false)] {
+        let directory = TempDir::new().expect("a temporary folder");
+        // What it cannot open ends it, after the limits are looked at.
+        std::fs::write(directory.path().join("baton.db"), [b'x'; 100]).expect("a file");
+        let mut command = Command::new("sh");
+        forget_configuration(&mut command);
+        command
+            .args([
+                "-c",
+                &format!("ulimit {limit} && exec \"$0\" serve --listen 127.0.0.1:0"),
+            ])
+            .arg(binary("baton-scheduler"))
+            .current_dir(directory.path());
+        let output = command.stdin(Stdio::null()).output().await.expect("the shell starts");
+        assert_eq!(output.status.code(), Some(1));
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(message.contains(TOLD), told, "{limit}: {message}");
+    }
+}

@@ -88,10 +88,10 @@ const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
     SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now{hosts}
 ), lanes AS MATERIALIZED (
-    SELECT every.lane
+    SELECT every.lane, first.due_at, first.id
       FROM (SELECT number::smallint AS lane FROM GENERATE_SERIES(0, 63) AS number) every
      CROSS JOIN LATERAL (
-        SELECT r.id
+        SELECT r.due_at, r.id
           FROM live_runs r
          WHERE r.lane = every.lane
            AND r.status = 'planned'
@@ -111,6 +111,7 @@ WITH clock AS MATERIALIZED (
           JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
           {join}
          WHERE r.lane = lanes.lane
+           AND (r.due_at, r.id) >= (lanes.due_at, lanes.id)
            AND r.status = 'planned'
            AND r.due_at <= (SELECT now FROM clock)
            AND (r.fence > 0 OR s.busy_runs < s.room)
