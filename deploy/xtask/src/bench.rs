@@ -3,17 +3,27 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use baton_bench_options::Wanted;
 
 use crate::postgres::{Binaries, Cluster, Use};
 use crate::processes::Processes;
 use crate::workspace::Workspace;
 
-/// Measures what is asked for, in a process of `under` if that is not empty.
-pub fn run(workspace: &Workspace, processes: &Processes, wanted: &Wanted, under: &str) -> Result<()> {
+/// What `baton-bench` ends with, too, when it could not measure. 1 says that a bar was not held.
+const NOT_MEASURED: u8 = 2;
+
+/// Measures what is asked for, in a process of `under` if that is not empty. The exit code is that of `baton-bench`.
+pub fn run(workspace: &Workspace, processes: &Processes, wanted: &Wanted, under: &str) -> ExitCode {
+    measure(workspace, processes, wanted, under).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(NOT_MEASURED)
+    })
+}
+
+fn measure(workspace: &Workspace, processes: &Processes, wanted: &Wanted, under: &str) -> Result<ExitCode> {
     // Before the build: whoever mistypes a name or lacks PostgreSQL should not wait for it to be told.
     wanted.judge()?;
     let binaries = Binaries::find_or_install(processes)?;
@@ -22,7 +32,10 @@ pub fn run(workspace: &Workspace, processes: &Processes, wanted: &Wanted, under:
     let cluster = Cluster::start(&binaries, processes, Use::Measuring)?;
     eprintln!("PostgreSQL: a throw-away cluster, {cluster}");
     let mut command = command(under, workspace.released("baton-bench")?);
-    processes.run(command.args(wanted.words()).args(cluster.measuring()))
+    let status = processes.status(command.args(wanted.words()).args(cluster.measuring()))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    code.map(ExitCode::from)
+        .with_context(|| format!("baton-bench ended with {status}"))
 }
 
 fn command(under: &str, program: PathBuf) -> Command {

@@ -22,7 +22,7 @@ mod test;
 mod tools;
 mod workspace;
 
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 
 use crate::cli::Command;
 use crate::processes::Processes;
@@ -45,7 +45,9 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Test { args } => interruptible(|processes| test::run(&workspace, processes, args)),
         Command::Ci { only } => interruptible(|processes| ci::run(&workspace, processes, only.as_deref())),
         Command::Faults { names, json } => interruptible(|processes| faults::run(&workspace, processes, names, *json)),
-        Command::Bench { wanted, under } => interruptible(|processes| bench::run(&workspace, processes, wanted, under)),
+        Command::Bench { wanted, under } => {
+            interruptible(|processes| Ok(bench::run(&workspace, processes, wanted, under)))
+        }
         Command::Clients => interruptible(|processes| clients::run(&workspace, processes)),
         Command::Cookbook => interruptible(|processes| cookbook::run(&workspace, processes)),
         Command::GrpcurlCheck => interruptible(|processes| grpcurl_check::run(&workspace, processes)),
@@ -53,7 +55,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs a command whose children end with it. After a signal the exit code is the shell's: 128 + signal.
-fn interruptible(command: impl FnOnce(&Processes) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+fn interruptible<T: Termination>(command: impl FnOnce(&Processes) -> anyhow::Result<T>) -> anyhow::Result<ExitCode> {
     let processes = Processes::start()?;
     let result = command(&processes);
     match processes.interrupted_by() {
@@ -61,6 +63,6 @@ fn interruptible(command: impl FnOnce(&Processes) -> anyhow::Result<()>) -> anyh
             eprintln!("stopped by signal {signal}");
             Ok(ExitCode::from(128 + signal))
         }
-        None => result.map(|()| ExitCode::SUCCESS),
+        None => result.map(T::report),
     }
 }

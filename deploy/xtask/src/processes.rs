@@ -55,9 +55,14 @@ impl Processes {
 
     /// Runs to the end with our own stdout and stderr; an exit code other than zero is an error.
     pub fn run(&self, command: &mut Command) -> Result<()> {
-        let status = self.spawn(command)?.wait()?;
+        let status = self.status(command)?;
         ensure!(status.success(), "{} ended with {status}", shown(command));
         Ok(())
+    }
+
+    /// Runs to the end with our own stdout and stderr.
+    pub fn status(&self, command: &mut Command) -> Result<ExitStatus> {
+        self.spawn(command)?.wait()
     }
 
     /// Runs to the end and gives back what was written, whatever the exit code.

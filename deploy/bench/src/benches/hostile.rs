@@ -41,14 +41,14 @@ const JOBS_OF_A_SALE: usize = 100;
 const COMPRESSION: f64 = 60.0;
 const ROUNDS: usize = 5;
 /// How long the cadence is watched without the planner in a round, and what one p99 is of.
-const ALONE: Duration = Duration::from_millis(20_500);
+const ALONE: Duration = Duration::from_millis(40_500);
 const WINDOW: Duration = Duration::from_secs(5);
 /// Until each endpoint has found its phase.
 const WARM_UP: Duration = Duration::from_secs(10);
 /// Between an attack and the next time without it: its steps run out.
 const SETTLING: Duration = Duration::from_secs(5);
 /// Longest that the planner may take for a plan.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(300);
 
 pub async fn postgres(stage: &Stage) -> Result<Vec<Figure>> {
     let database = stage.database("hostile").await?;
