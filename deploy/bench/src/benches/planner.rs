@@ -6,18 +6,24 @@
 //! overstate: a commit is in the one, the claim of the run and its call in the other.
 //!
 //! The planner asks without a debounce, as the default of 100 ms would be all that is seen. Budgets are raised: a planner is
-//! held to 60 asks of a job an hour, and here it asks several times a second.
+//! held to 60 asks of a job an hour, and here it asks several times a second. The share of the scheduler's time that is a
+//! planner's is as by default, so the signal changes no more often than that lets the planner follow.
 
 mod model;
 mod scene;
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{figure::Figure, spread::Spread, stage::Stage};
 use model::Model;
 use scene::Scene;
 
-const ROUNDS: u32 = 300;
+const ROUNDS: u32 = 150;
+/// From one change of the signal to the next.
+const ROUND: Duration = Duration::from_millis(400);
 
 pub async fn run(stage: &Stage) -> Result<Vec<Figure>> {
     let rounds = if stage.asked.quick { ROUNDS / 3 } else { ROUNDS };
@@ -63,7 +69,10 @@ async fn once(stage: &Stage, rounds: u32) -> Result<Sample> {
     let scene = Scene::set(stage, &model).await?;
     model.asked("sale-started").await?;
     let (mut asked, mut started) = (Vec::new(), Vec::new());
+    let mut ticks = interval(ROUND);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for round in 1..=rounds {
+        ticks.tick().await;
         let changed = scene.change_signal(f64::from(round)).await?;
         let ask = model.asked("signal-changed").await?;
         asked.push(ask.at.timestamp_micros() - changed.timestamp_micros());
