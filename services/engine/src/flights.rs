@@ -29,6 +29,8 @@ pub(crate) struct Flights {
     calls: TaskTracker,
     /// True while ends of runs wait for the database: they go before any claim.
     stalled: watch::Sender<bool>,
+    /// Held by the renewal under way.
+    renewal: tokio::sync::Mutex<()>,
 }
 
 /// What is held of a run until its end is on record.
@@ -46,6 +48,7 @@ impl Flights {
             leases: Mutex::default(),
             calls: TaskTracker::new(),
             stalled: watch::Sender::new(false),
+            renewal: tokio::sync::Mutex::default(),
         }
     }
 
@@ -154,8 +157,10 @@ impl Engine {
         }
     }
 
-    /// Renews every lease held. False when the store could not be asked.
+    /// Renews every lease held. False when the store could not be asked. One after the other: what one has locked another
+    /// passes over, and would take for lost.
     pub(crate) async fn renew(&self) -> bool {
+        let _alone = self.flights.renewal.lock().await;
         let leases = self.flights.leases();
         if leases.is_empty() {
             return true;

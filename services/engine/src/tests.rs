@@ -59,14 +59,16 @@ impl Dispatcher for SlowEndpoint {
     }
 }
 
-/// A queue whose database goes away and comes back, in which somebody else may hold what is due, and which counts claims
-/// and glances.
+/// A queue whose database goes away and comes back, in which somebody else may hold what is due, and which counts claims,
+/// glances, and renewals at once.
 struct Unsteady {
     inner: StoreQueue,
     down: AtomicBool,
     held: AtomicBool,
     claims: AtomicUsize,
     glances: AtomicUsize,
+    renewing: AtomicUsize,
+    most_renewing: AtomicUsize,
 }
 
 impl Unsteady {
@@ -105,6 +107,10 @@ impl Queue for Unsteady {
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
         self.gate()?;
+        let renewing = self.renewing.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_renewing.fetch_max(renewing, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.renewing.fetch_sub(1, Ordering::SeqCst);
         self.inner.renew(leases, lease).await
     }
 
@@ -138,6 +144,8 @@ impl Stage {
             held: AtomicBool::new(false),
             claims: AtomicUsize::new(0),
             glances: AtomicUsize::new(0),
+            renewing: AtomicUsize::new(0),
+            most_renewing: AtomicUsize::new(0),
         };
         let services = Services::new(Arc::clone(&store), chance, PlanLimits::default());
         let endpoint = Arc::new(SlowEndpoint {
@@ -283,6 +291,19 @@ async fn calls_longer_than_the_lease_are_not_started_twice() {
     }
     assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 10);
     assert_eq!(stage.most_calls_of_one_run(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn leases_are_renewed_one_time_after_the_other() {
+    let stage = Stage::new(secs(70));
+    for seconds in [300, 305, 310, 315] {
+        stage.every(Some(secs(seconds))).await;
+    }
+    let (running, stop) = stage.engine("one");
+    tokio::time::sleep(secs(400)).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(stage.queue.most_renewing.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]
