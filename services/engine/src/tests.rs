@@ -194,6 +194,14 @@ impl Stage {
         (running, stop)
     }
 
+    /// Runs an engine so long, and until what is in the air then has landed.
+    async fn run_engine_for(&self, duration: Duration) {
+        let (running, stop) = self.engine("one");
+        tokio::time::sleep(duration).await;
+        stop.cancel();
+        running.await.unwrap();
+    }
+
     async fn runs(&self, status: RunStatus) -> Vec<Run> {
         let filter = RunFilter {
             statuses: vec![status],
@@ -222,10 +230,7 @@ impl Stage {
 async fn each_occurrence_starts_on_time_and_never_early() {
     let stage = Stage::new(secs(2));
     stage.every(Some(secs(60))).await;
-    let (running, stop) = stage.engine("one");
-    tokio::time::sleep(secs(630)).await;
-    stop.cancel();
-    running.await.unwrap();
+    stage.run_engine_for(secs(630)).await;
     let runs = stage.runs(RunStatus::Succeeded).await;
     assert_eq!(runs.len(), 10);
     for run in runs {
@@ -239,10 +244,7 @@ async fn what_somebody_else_holds_delays_no_other_run() {
     let stage = Stage::new(secs(2));
     stage.every(Some(Duration::from_millis(60_007))).await;
     stage.queue.held.store(true, Ordering::SeqCst);
-    let (running, stop) = stage.engine("one");
-    tokio::time::sleep(secs(630)).await;
-    stop.cancel();
-    running.await.unwrap();
+    stage.run_engine_for(secs(630)).await;
     let runs = stage.runs(RunStatus::Succeeded).await;
     assert_eq!(runs.len(), 10);
     for run in runs {
@@ -299,10 +301,7 @@ async fn leases_are_renewed_one_time_after_the_other() {
     for seconds in [300, 305, 310, 315] {
         stage.every(Some(secs(seconds))).await;
     }
-    let (running, stop) = stage.engine("one");
-    tokio::time::sleep(secs(400)).await;
-    stop.cancel();
-    running.await.unwrap();
+    stage.run_engine_for(secs(400)).await;
     assert_eq!(stage.queue.most_renewing.load(Ordering::SeqCst), 1);
 }
 
@@ -353,10 +352,7 @@ async fn ends_wait_out_an_outage_and_are_recorded_once() {
 async fn stopping_lets_what_is_in_the_air_land() {
     let stage = Stage::new(secs(20));
     stage.every(Some(secs(60))).await;
-    let (running, stop) = stage.engine("one");
-    tokio::time::sleep(secs(61)).await;
-    stop.cancel();
-    running.await.unwrap();
+    stage.run_engine_for(secs(61)).await;
     assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 1);
     assert_eq!(stage.runs(RunStatus::Running).await.len(), 0);
 }
@@ -365,10 +361,7 @@ async fn stopping_lets_what_is_in_the_air_land() {
 async fn an_idle_engine_hardly_asks() {
     let stage = Stage::new(secs(1));
     stage.every(None).await;
-    let (running, stop) = stage.engine("one");
-    tokio::time::sleep(secs(600)).await;
-    stop.cancel();
-    running.await.unwrap();
+    stage.run_engine_for(secs(600)).await;
     let claims = stage.queue.claims.load(Ordering::SeqCst);
     let glances = stage.queue.glances.load(Ordering::SeqCst);
     assert_eq!(claims, 1, "what a glance shows needs no claim");
@@ -379,10 +372,7 @@ async fn an_idle_engine_hardly_asks() {
 async fn an_end_after_which_nothing_is_due_costs_a_glance_and_no_claim() {
     let stage = Stage::new(secs(2));
     stage.every(Some(secs(60))).await;
-    let (running, stop) = stage.engine("one");
-    tokio::time::sleep(secs(630)).await;
-    stop.cancel();
-    running.await.unwrap();
+    stage.run_engine_for(secs(630)).await;
     assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 10);
     let claims = stage.queue.claims.load(Ordering::SeqCst);
     // One that takes it, and one after the look for lost leases.
