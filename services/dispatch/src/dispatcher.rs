@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use baton_domain::call::{CallError, CallOutcome, Dispatcher, HttpCall};
+use baton_domain::{
+    call::{CallError, CallOutcome, Dispatcher, HttpCall},
+    limits,
+};
 use reqwest::{Client, redirect, retry};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
@@ -19,7 +22,7 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Idle connections kept for one host: as many as an engine has calls in the air by default. With fewer, calls that end
 /// together would close what the next ones open again.
-const POOL_IDLE_PER_HOST: usize = 1024;
+const POOL_IDLE_PER_HOST: usize = limits::CALLS_DEFAULT;
 
 /// Why a dispatcher cannot be created.
 #[derive(Debug, thiserror::Error)]

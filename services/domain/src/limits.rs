@@ -46,6 +46,9 @@ pub const LOSSES_MAX: u32 = 5;
 /// looked at again after it.
 pub const LANE_PER_CLAIM: u8 = 32;
 
+/// Calls that an engine has in the air at once. An HTTP client keeps as many idle connections for a host.
+pub const CALLS_DEFAULT: usize = 1024;
+
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(15);
 pub const LEASE_MIN: Duration = Duration::from_secs(2);
 pub const LEASE_MAX: Duration = Duration::from_secs(5 * 60);

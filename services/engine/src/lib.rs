@@ -52,7 +52,7 @@ impl EngineConfig {
         Self {
             owner: owner.into(),
             lease: limits::LEASE_DEFAULT,
-            concurrency: 1024,
+            concurrency: limits::CALLS_DEFAULT,
             claim_batch: 500,
             report_batch: 500,
             poll: limits::POLL_BESIDE_LISTEN,

@@ -49,7 +49,7 @@ pub struct ServeArgs {
     signing_key_file: Option<PathBuf>,
 
     /// Calls in the air at once. The limit of open files is raised to match, as far as the system lets it be.
-    #[arg(long, env = "BATON_CONCURRENCY", default_value = "1024", value_name = "COUNT")]
+    #[arg(long, env = "BATON_CONCURRENCY", default_value_t = limits::CALLS_DEFAULT.to_string(), value_name = "COUNT")]
     concurrency: String,
 
     /// Calls to one host in flight at once, of all schedulers of the database together, which must all be given the same.
