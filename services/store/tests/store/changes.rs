@@ -53,6 +53,17 @@ fn ids(changes: &Changes) -> Vec<RunId> {
     changes.runs.iter().map(|changed| changed.run.id).collect()
 }
 
+/// Reads on until two changes were seen: what others do in the same cluster holds the head back for a moment.
+async fn next_two(world: &World, mut at: ChangeCursor) -> (Vec<RunId>, ChangeCursor) {
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        let changes = read(world, at).await;
+        seen.extend(ids(&changes));
+        at = changes.next;
+    }
+    (seen, at)
+}
+
 /// A transaction that has changed the run and is still open.
 async fn change(store: &Arc<dyn Store>, run: RunId) -> Box<dyn Tx> {
     let mut tx = store.begin().await.expect("the store is up");
@@ -65,8 +76,10 @@ async fn change(store: &Arc<dyn Store>, run: RunId) -> Box<dyn Tx> {
 #[tokio::test]
 async fn a_slower_transaction_on_postgres_is_waited_for() {
     let world = postgres_world().await;
+    let head = world.services.change_head().await.expect("there is a head");
     let (first, second) = (submit(&world, "one").await, submit(&world, "two").await);
-    let start = world.services.change_head().await.expect("there is a head");
+    let (submitted, start) = next_two(&world, head).await;
+    assert_eq!(submitted, [first, second]);
     let slow = change(&world.store, first).await;
     let fast = change(&world.store, second).await;
     fast.commit().await.expect("nobody is in the way");
@@ -78,13 +91,7 @@ async fn a_slower_transaction_on_postgres_is_waited_for() {
         "it would be passed over"
     );
     slow.commit().await.expect("nobody is in the way");
-    // What others do in the same cluster holds the head back for a moment.
-    let (mut at, mut late) = (early.next, Vec::new());
-    while late.len() < 2 {
-        let changes = read(&world, at).await;
-        late.extend(ids(&changes));
-        at = changes.next;
-    }
+    let (late, at) = next_two(&world, early.next).await;
     assert_eq!(late, [first, second], "in the order in which they began to write");
     assert!(read(&world, at).await.runs.is_empty());
 }
