@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 
 use super::{
     columns::{Read as _, Table as _, list_of, next},
-    floor::floor_of,
+    floor::{floor_of, lasts},
 };
 use crate::{
     entity::live_run,
@@ -19,16 +19,15 @@ use crate::{
 };
 
 /// Takes the locks of the endpoints of up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and
-/// that have a place on their endpoint (`fence > 0`) or find room for one more there. One row at least: that time, how many
-/// rows of a lane were looked at (`share`), and in how many lanes there may be more (`cut`); with it, or by themselves, the
-/// ids and endpoints, best first. The rows need no locks of their own: whoever changes a row that waits has its endpoint
+/// that have a place on their endpoint (`fence > 0`) or find room for one more there. The first row has that time, how many
+/// rows of a lane were looked at (`share`), and in how many lanes there may be more (`cut`); those behind it the ids and
+/// endpoints, best first. The rows need no locks of their own: whoever changes a row that waits has its endpoint
 /// locked.
 ///
 /// Each lane in which something is due has a share: $3 rows, or, when that is NULL, its part of $2, but no more than
 /// [`limits::LANE_PER_CLAIM`]. The first of every lane goes before the second of any, so that nobody waits behind all that
-/// another user has due. When fewer than $6 rows are due in all, those say which lanes have some; otherwise, or when $6 is
-/// 0, each lane is asked, from the [`Floor`](super::floor::Floor) on that $4 and $5 are; `looked_at` and `first` are the
-/// next one.
+/// another user has due. When fewer than $7 rows are due in all, those say which lanes have some; otherwise, or when $7 is
+/// 0, each lane is asked, from the [`Starts`](super::floor::Starts) on that $4 to $6 are. The first row has the next ones.
 ///
 /// At most one row an endpoint: the one that no better one stands before; what has its place is best, then a due cadence
 /// row. What holds a place is there only while the endpoint is busy, and of the others only earlier ones can be better: so few
@@ -38,7 +37,7 @@ use crate::{
 /// `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
 /// statistics those look like the cheapest way to find a single row, and are the dearest.
 ///
-/// With `per_host`, hosts to which $7 calls are in flight are passed over, and no host gets more rows than it has room
+/// With `per_host`, hosts to which $8 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
 pub fn lock_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| lock_due_of(false));
@@ -52,7 +51,7 @@ fn lock_due_of(per_host: bool) -> String {
             HOSTS,
             ", e.host",
             "JOIN job_endpoints e ON e.id = r.endpoint_id",
-            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $7::bigint)",
+            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $8::bigint)",
             ", c.host",
             WITHIN_HOSTS,
             "chosen",
@@ -65,7 +64,7 @@ fn lock_due_of(per_host: bool) -> String {
     ];
     let fill = |sql: String, (name, part): (&str, &str)| sql.replace(name, part);
     let sql = LOCK_DUE
-        .replace("{floor}", &floor_of("$4", "$5"))
+        .replace("{lasts}", &lasts("$4"))
         .replace("{most}", &limits::LANE_PER_CLAIM.to_string());
     names.into_iter().zip(parts).fold(sql, fill)
 }
@@ -85,7 +84,7 @@ const WITHIN_HOSTS: &str = "
       FROM (SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank, c.host,
                    ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS place
               FROM ranked c) c
-     WHERE c.place <= $7::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
+     WHERE c.place <= $8::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
 
 /// Waits for the claims of others that count calls by host, and has them wait until the end of the transaction. A
 /// statement of its own: what it waited for is in the next one's snapshot.
@@ -93,7 +92,7 @@ pub const HOSTS_TURN: &str = "SELECT pg_advisory_xact_lock(hashtext('baton-host-
 
 const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
-    SELECT clock.now, {floor} AS floor
+    SELECT clock.now, {lasts} AS goes_on
       FROM (SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now) clock{hosts}
 ), few AS MATERIALIZED (
     SELECT r.lane, r.due_at
@@ -101,9 +100,9 @@ WITH clock AS MATERIALIZED (
      WHERE r.status = 'planned'
        AND r.due_at <= (SELECT now FROM clock)
      ORDER BY r.due_at, r.id
-     LIMIT $6::bigint
+     LIMIT $7::bigint
 ), asked AS MATERIALIZED (
-    SELECT CASE WHEN COUNT(*) < $6::bigint THEN 0 ELSE 64 END AS lanes
+    SELECT CASE WHEN COUNT(*) < $7::bigint THEN 0 ELSE 64 END AS lanes
       FROM few
 ), lanes AS MATERIALIZED (
     SELECT few.lane, MIN(few.due_at) AS due_at, '00000000-0000-0000-0000-000000000000'::uuid AS id
@@ -112,15 +111,18 @@ WITH clock AS MATERIALIZED (
      GROUP BY few.lane
      UNION ALL
     SELECT every.lane, first.due_at, first.id
-      FROM (SELECT number::smallint AS lane
-              FROM asked
+      FROM (SELECT number::smallint AS lane,
+                   COALESCE(CASE WHEN clock.goes_on THEN ($5::timestamptz[])[number + 1] END, '-infinity') AS due_at,
+                   COALESCE(($6::uuid[])[number + 1], '00000000-0000-0000-0000-000000000000') AS id
+              FROM clock
+             CROSS JOIN asked
              CROSS JOIN LATERAL GENERATE_SERIES(0, asked.lanes - 1) AS number) every
      CROSS JOIN LATERAL (
         SELECT r.due_at, r.id
           FROM live_runs r
          WHERE r.lane = every.lane
            AND r.status = 'planned'
-           AND (r.due_at, r.id) >= ((SELECT floor FROM clock), '00000000-0000-0000-0000-000000000000')
+           AND (r.due_at, r.id) >= (every.due_at, every.id)
            AND r.due_at <= (SELECT now FROM clock)
          ORDER BY r.due_at, r.id
          LIMIT 1) first
@@ -191,18 +193,21 @@ WITH clock AS MATERIALIZED (
      LIMIT $2
        FOR UPDATE OF s SKIP LOCKED
 )
-SELECT l.id,
-       l.endpoint_id,
+SELECT NULL::uuid AS id,
+       NULL::uuid AS endpoint_id,
        clock.now,
-       CASE WHEN clock.floor = '-infinity' THEN clock.now ELSE $4 END AS looked_at,
-       COALESCE((SELECT MIN(due_at) FROM lanes), clock.now) AS first,
        share.rows AS share,
-       cut.lanes AS cut
+       cut.lanes AS cut,
+       CASE WHEN clock.goes_on THEN $4 ELSE clock.now END AS looked_at,
+       (SELECT ARRAY_AGG(lane) FROM lanes) AS lanes,
+       (SELECT ARRAY_AGG(due_at) FROM lanes) AS firsts,
+       (SELECT ARRAY_AGG(id) FROM lanes) AS first_ids
   FROM clock
  CROSS JOIN share
  CROSS JOIN cut
-  LEFT JOIN locked l ON TRUE
- ORDER BY l.rank, l.due_at, l.id";
+ UNION ALL
+SELECT l.id, l.endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM (SELECT id, endpoint_id FROM locked ORDER BY rank, due_at, id) l";
 
 /// Hands the rows $2, whose endpoints are locked, to $3 at $1, with a lease of $4 microseconds. Returns the rows of
 /// `live_runs` as they are now, each with its endpoint's request, earliest due first. What has been claimed or moved before

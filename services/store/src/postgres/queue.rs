@@ -27,7 +27,7 @@ use super::{
     claim::{CLAIM, HOSTS_TURN, claimed_of, lock_due, next_due},
     columns::param,
     finish::{finish, is_about_rows},
-    floor::{self, Floor, LastFloor},
+    floor::{Floor, Last, Starts},
     session::{Hot, Step, Work, micros_as_float},
 };
 use crate::{error::postgres_error, mapping::number, repo::queue::wider_share, tx::unexpected};
@@ -65,10 +65,10 @@ pub struct PostgresQueue {
     hot: Hot,
     general: StoreQueue,
     chance: Arc<dyn Chance>,
-    /// Of rows that wait, when the last claim left some. Rows that are long due turn up at any time, of times that passed
-    /// during a run: where others wait too, they can wait for a look from the beginning.
-    due: LastFloor,
-    leases: LastFloor,
+    /// Where a claim that took many and left some found the lanes to begin. Rows that are long due turn up at any time, of times
+    /// that passed during a run: where others wait too, they can wait for a look from the beginning.
+    lanes: Last<Starts>,
+    leases: Last<Floor>,
 }
 
 impl PostgresQueue {
@@ -79,8 +79,8 @@ impl PostgresQueue {
             hot,
             general,
             chance,
-            due: LastFloor::default(),
-            leases: LastFloor::default(),
+            lanes: Last::default(),
+            leases: Last::default(),
         }
     }
 
@@ -92,12 +92,13 @@ impl PostgresQueue {
             rows: due,
             now,
             cut,
-            floor,
+            starts,
             ..
         } = self.take_due(&work, claim.limit, per_host, asked).await?;
         // There may be more: whoever claims looks again at once.
         let more = due.len() >= claim.limit || (cut > 0 && !due.is_empty());
-        self.due.set(more.then_some(floor));
+        let crowded = more && due.len() >= usize::from(limits::LANE_PER_CLAIM);
+        self.lanes.set(starts.filter(|_| crowded));
         let mut handed = Vec::new();
         let mut apart = Apart::default();
         if !due.is_empty() {
@@ -144,8 +145,8 @@ impl PostgresQueue {
         if per_host.is_some() {
             work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
         }
-        let floor = self.due.get();
-        let few = if floor.is_some() { 0 } else { FEW };
+        let starts = self.lanes.get();
+        let few = if starts.is_some() { 0 } else { FEW };
         let look = async |now: Option<Timestamp>, share: Option<usize>, limit: usize| {
             let rows = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
             let mut params = vec![
@@ -153,7 +154,7 @@ impl PostgresQueue {
                 param(rows(limit), Type::INT8),
                 param(share.map(rows), Type::INT8),
             ];
-            params.extend(floor::params(floor));
+            params.extend(Starts::params(starts.clone()));
             params.push(param(few, Type::INT8));
             params.extend(per_host.map(|most| param(most, Type::INT8)));
             let rows = work.one(Step::new(lock_due(per_host.is_some()), params)).await?;
@@ -178,7 +179,7 @@ impl PostgresQueue {
 
     fn what_next(&self, asked: Option<Timestamp>, claimed_at: Option<Timestamp>, per_host: Option<i64>) -> Step {
         let mut params = vec![param(asked, Type::TIMESTAMPTZ), param(claimed_at, Type::TIMESTAMPTZ)];
-        params.extend(floor::params(self.leases.get()));
+        params.extend(Floor::params(self.leases.get()));
         params.extend(per_host.map(|most| param(most, Type::INT8)));
         Step::new(next_due(per_host.is_some()), params)
     }
@@ -287,28 +288,28 @@ struct Due {
     share: usize,
     /// Lanes that may have more than was looked at.
     cut: usize,
-    floor: Floor,
+    starts: Option<Starts>,
 }
 
 fn due_of(rows: &[Row]) -> StoreResult<Due> {
     let first = rows.first().ok_or_else(|| unexpected("one row tells the time"))?;
-    let read = || -> Result<(Timestamp, i64, i64, Floor, Vec<DueRow>), tokio_postgres::Error> {
-        let rows = rows.iter().map(due_row).filter_map(Result::transpose);
+    let read = || {
+        let rows: Result<Vec<DueRow>, _> = rows.iter().map(due_row).filter_map(Result::transpose).collect();
         Ok((
             first.try_get("now")?,
             first.try_get("share")?,
             first.try_get("cut")?,
-            Floor::of(first)?,
-            rows.collect::<Result<_, _>>()?,
+            Starts::of(first)?,
+            rows?,
         ))
     };
-    let (now, share, cut, floor, rows) = read().map_err(|error| postgres_error(&error))?;
+    let (now, share, cut, starts, rows) = read().map_err(|error: tokio_postgres::Error| postgres_error(&error))?;
     Ok(Due {
         rows,
         now,
         share: number("share", share)?,
         cut: number("cut", cut)?,
-        floor,
+        starts,
     })
 }
 

@@ -86,8 +86,8 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
     for (sql, types, values, index, most) in [
         (
             lock_due(false),
-            "timestamptz, bigint, bigint, timestamptz, timestamptz, bigint",
-            "NULL, 100, NULL, NULL, NULL, 33",
+            "timestamptz, bigint, bigint, timestamptz, timestamptz[], uuid[], bigint",
+            "NULL, 100, NULL, NULL, NULL, NULL, 33",
             "live_runs_lane",
             100.0,
         ),
@@ -126,22 +126,23 @@ async fn a_look_does_not_walk_over_what_is_over() {
         db.execute_unprepared(statement).await.expect("it is SQL");
     }
     let now = "'2020-01-01 02:00:00'";
-    let floor = format!("{now}, {now}");
     let touched = async |sql: &str, types: &str, values: String| {
         // The first look marks the entries as dead; they stay where they are.
         plan_of(&database, sql, types, &values).await;
         pages(&plan_of(&database, sql, types, &values).await)
     };
-    let claim = async |floor: &str| {
-        let types = "timestamptz, bigint, bigint, timestamptz, timestamptz, bigint";
-        touched(lock_due(false), types, format!("{now}, 1, NULL, {floor}, 0")).await
+    let claim = async |starts: &str| {
+        let types = "timestamptz, bigint, bigint, timestamptz, timestamptz[], uuid[], bigint";
+        touched(lock_due(false), types, format!("{now}, 1, NULL, {starts}, 0")).await
     };
     let glance = async |floor: &str| {
         let types = "timestamptz, timestamptz, timestamptz, timestamptz";
         touched(next_due(false), types, format!("{now}, NULL, {floor}")).await
     };
-    let (all, less) = (claim("NULL, NULL").await, claim(&floor).await);
+    let starts = format!("{now}, ARRAY[TIMESTAMPTZ {now}], NULL");
+    let (all, less) = (claim("NULL, NULL, NULL").await, claim(&starts).await);
     assert!(all > less + 25, "{all} pages, {less} from the floor on");
+    let floor = format!("{now}, {now}");
     let (all, less) = (glance("NULL, NULL").await, glance(&floor).await);
     assert!(all > less + 25, "{all} pages, {less} from the floor on");
 }
