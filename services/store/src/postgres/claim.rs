@@ -27,7 +27,7 @@ use crate::{
 /// Each lane in which something is due has a share: $3 rows, or, when that is NULL, its part of $2, but no more than
 /// [`limits::LANE_PER_CLAIM`]. The first of every lane goes before the second of any, so that nobody waits behind all that
 /// another user has due. When fewer than $7 rows are due in all, those say which lanes have some; otherwise, or when $7 is
-/// 0, each lane is asked, from the [`Starts`](super::floor::Starts) on that $4 to $6 are. The first row has the next ones.
+/// 0, each lane is asked, from the `floor::Starts` on that $4 to $6 are. The first row has the next ones.
 ///
 /// At most one row an endpoint: the one that no better one stands before; what has its place is best, then a due cadence
 /// row. What holds a place is there only while the endpoint is busy, and of the others only earlier ones can be better: so few
@@ -319,7 +319,7 @@ SELECT * FROM claimed ORDER BY due_at, id";
 /// after $2, the time of the claim, or that same time: what came due meanwhile is not what the claim passed over. With
 /// `per_host`, rows of hosts to which $5 calls are in flight do not count.
 ///
-/// $3 and $4 are a [`Floor`](super::floor::Floor) of leases, `looked_at` and `first` the next one.
+/// $3 and $4 are a `floor::Floor` of leases, `looked_at` and `first` the next one.
 pub fn next_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| next_due_of(false));
     static WITHIN_HOSTS: LazyLock<String> = LazyLock::new(|| next_due_of(true));
