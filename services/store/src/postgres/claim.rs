@@ -8,10 +8,7 @@ use std::sync::{Arc, LazyLock};
 use baton_domain::{limits, ports::StoreResult, run::LiveRun, services::ClaimedRun};
 use tokio_postgres::Row;
 
-use super::{
-    columns::{Read as _, Table as _, list_of, next},
-    floor::{floor_of, lasts},
-};
+use super::columns::{Read as _, Table as _, list_of, next};
 use crate::{
     entity::live_run,
     error::postgres_error,
@@ -19,15 +16,14 @@ use crate::{
 };
 
 /// Takes the locks of the endpoints of up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and
-/// that have a place on their endpoint (`fence > 0`) or find room for one more there. The first row has that time, how many
-/// rows of a lane were looked at (`share`), and in how many lanes there may be more (`cut`); those behind it the ids and
-/// endpoints, best first. The rows need no locks of their own: whoever changes a row that waits has its endpoint
+/// that have a place on their endpoint (`fence > 0`) or find room for one more there. One row at least: that time, how many
+/// rows of a lane were looked at (`share`), and in how many lanes there may be more (`cut`); with it, or by themselves, the
+/// ids and endpoints, best first. The rows need no locks of their own: whoever changes a row that waits has its endpoint
 /// locked.
 ///
 /// Each lane in which something is due has a share: $3 rows, or, when that is NULL, its part of $2, but no more than
 /// [`limits::LANE_PER_CLAIM`]. The first of every lane goes before the second of any, so that nobody waits behind all that
-/// another user has due. When fewer than $7 rows are due in all, those say which lanes have some; otherwise, or when $7 is
-/// 0, each lane is asked, from the `floor::Starts` on that $4 to $6 are. The first row has the next ones.
+/// another user has due.
 ///
 /// At most one row an endpoint: the one that no better one stands before; what has its place is best, then a due cadence
 /// row. What holds a place is there only while the endpoint is busy, and of the others only earlier ones can be better: so few
@@ -37,7 +33,7 @@ use crate::{
 /// `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
 /// statistics those look like the cheapest way to find a single row, and are the dearest.
 ///
-/// With `per_host`, hosts to which $8 calls are in flight are passed over, and no host gets more rows than it has room
+/// With `per_host`, hosts to which $4 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
 pub fn lock_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| lock_due_of(false));
@@ -51,7 +47,7 @@ fn lock_due_of(per_host: bool) -> String {
             HOSTS,
             ", e.host",
             "JOIN job_endpoints e ON e.id = r.endpoint_id",
-            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $8::bigint)",
+            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $4::bigint)",
             ", c.host",
             WITHIN_HOSTS,
             "chosen",
@@ -63,9 +59,7 @@ fn lock_due_of(per_host: bool) -> String {
         "{hosts}", "{host}", "{join}", "{full}", "{hosted}", "{within}", "{from}",
     ];
     let fill = |sql: String, (name, part): (&str, &str)| sql.replace(name, part);
-    let sql = LOCK_DUE
-        .replace("{lasts}", &lasts("$4"))
-        .replace("{most}", &limits::LANE_PER_CLAIM.to_string());
+    let sql = LOCK_DUE.replace("{most}", &limits::LANE_PER_CLAIM.to_string());
     names.into_iter().zip(parts).fold(sql, fill)
 }
 
@@ -84,7 +78,7 @@ const WITHIN_HOSTS: &str = "
       FROM (SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank, c.host,
                    ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS place
               FROM ranked c) c
-     WHERE c.place <= $8::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
+     WHERE c.place <= $4::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
 
 /// Waits for the claims of others that count calls by host, and has them wait until the end of the transaction. A
 /// statement of its own: what it waited for is in the next one's snapshot.
@@ -92,37 +86,15 @@ pub const HOSTS_TURN: &str = "SELECT pg_advisory_xact_lock(hashtext('baton-host-
 
 const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
-    SELECT clock.now, {lasts} AS goes_on
-      FROM (SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now) clock{hosts}
-), few AS MATERIALIZED (
-    SELECT r.lane, r.due_at
-      FROM live_runs r
-     WHERE r.status = 'planned'
-       AND r.due_at <= (SELECT now FROM clock)
-     ORDER BY r.due_at, r.id
-     LIMIT $7::bigint
-), asked AS MATERIALIZED (
-    SELECT CASE WHEN COUNT(*) < $7::bigint THEN 0 ELSE 64 END AS lanes
-      FROM few
+    SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now{hosts}
 ), lanes AS MATERIALIZED (
-    SELECT few.lane, MIN(few.due_at) AS due_at, '00000000-0000-0000-0000-000000000000'::uuid AS id
-      FROM few, asked
-     WHERE asked.lanes = 0
-     GROUP BY few.lane
-     UNION ALL
     SELECT every.lane, first.due_at, first.id
-      FROM (SELECT number::smallint AS lane,
-                   COALESCE(CASE WHEN clock.goes_on THEN ($5::timestamptz[])[number + 1] END, '-infinity') AS due_at,
-                   COALESCE(($6::uuid[])[number + 1], '00000000-0000-0000-0000-000000000000') AS id
-              FROM clock
-             CROSS JOIN asked
-             CROSS JOIN LATERAL GENERATE_SERIES(0, asked.lanes - 1) AS number) every
+      FROM (SELECT number::smallint AS lane FROM GENERATE_SERIES(0, 63) AS number) every
      CROSS JOIN LATERAL (
         SELECT r.due_at, r.id
           FROM live_runs r
          WHERE r.lane = every.lane
            AND r.status = 'planned'
-           AND (r.due_at, r.id) >= (every.due_at, every.id)
            AND r.due_at <= (SELECT now FROM clock)
          ORDER BY r.due_at, r.id
          LIMIT 1) first
@@ -193,21 +165,16 @@ WITH clock AS MATERIALIZED (
      LIMIT $2
        FOR UPDATE OF s SKIP LOCKED
 )
-SELECT NULL::uuid AS id,
-       NULL::uuid AS endpoint_id,
+SELECT l.id,
+       l.endpoint_id,
        clock.now,
        share.rows AS share,
-       cut.lanes AS cut,
-       CASE WHEN clock.goes_on THEN $4 ELSE clock.now END AS looked_at,
-       (SELECT ARRAY_AGG(lane) FROM lanes) AS lanes,
-       (SELECT ARRAY_AGG(due_at) FROM lanes) AS firsts,
-       (SELECT ARRAY_AGG(id) FROM lanes) AS first_ids
+       cut.lanes AS cut
   FROM clock
  CROSS JOIN share
  CROSS JOIN cut
- UNION ALL
-SELECT l.id, l.endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM (SELECT id, endpoint_id FROM locked ORDER BY rank, due_at, id) l";
+  LEFT JOIN locked l ON TRUE
+ ORDER BY l.rank, l.due_at, l.id";
 
 /// Hands the rows $2, whose endpoints are locked, to $3 at $1, with a lease of $4 microseconds. Returns the rows of
 /// `live_runs` as they are now, each with its endpoint's request, earliest due first. What has been claimed or moved before
@@ -317,9 +284,7 @@ SELECT * FROM claimed ORDER BY due_at, id";
 /// One row: how many microseconds until the earliest waiting row that nothing blocks comes due, or a lease ends, after $1
 /// or, when that is NULL, the database's clock. NULL when nothing will. And, when that is due already, until the earliest
 /// after $2, the time of the claim, or that same time: what came due meanwhile is not what the claim passed over. With
-/// `per_host`, rows of hosts to which $5 calls are in flight do not count.
-///
-/// $3 and $4 are a `floor::Floor` of leases, `looked_at` and `first` the next one.
+/// `per_host`, rows of hosts to which $3 calls are in flight do not count.
 pub fn next_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| next_due_of(false));
     static WITHIN_HOSTS: LazyLock<String> = LazyLock::new(|| next_due_of(true));
@@ -333,19 +298,17 @@ fn next_due_of(per_host: bool) -> String {
                      WHERE c.status = 'running'
                        AND c.host IS NOT NULL
                      GROUP BY c.host
-                    HAVING COUNT(*) >= $5::bigint)";
+                    HAVING COUNT(*) >= $3::bigint)";
     let earliest = |due: &str, lease: &str| EARLIEST.replace("{due}", due).replace("{lease}", lease);
-    let next = earliest("", "AND lease_until >= (SELECT floor FROM clock)");
     let later = earliest("AND r.due_at > clock.claimed_at", "AND lease_until > clock.claimed_at");
     NEXT_DUE
-        .replace("{floor}", &floor_of("$3", "$4"))
-        .replace("{next}", &next)
+        .replace("{next}", &earliest("", ""))
         .replace("{later}", &later)
         .replace("{full}", if per_host { full } else { "" })
 }
 
-/// When the first row that nothing blocks comes due, and when the first lease ends.
-const EARLIEST: &str = "
+/// When the first row that nothing blocks comes due, or the first lease ends.
+const EARLIEST: &str = "LEAST(
            (SELECT r.due_at
               FROM live_runs r
               JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
@@ -354,31 +317,27 @@ const EARLIEST: &str = "
                AND (r.fence > 0 OR s.busy_runs < s.room)
                {full}
              ORDER BY r.due_at
-             LIMIT 1) AS due,
+             LIMIT 1),
            (SELECT lease_until
               FROM live_runs
              WHERE status = 'running'
                {lease}
              ORDER BY lease_until
-             LIMIT 1) AS lease";
+             LIMIT 1))";
 
 const NEXT_DUE: &str = "
 WITH clock AS MATERIALIZED (
-    SELECT clock.now,
-           COALESCE($2::timestamptz, clock.now) AS claimed_at,
-           {floor} AS floor
+    SELECT clock.now, COALESCE($2::timestamptz, clock.now) AS claimed_at
       FROM (SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now) clock
 ), next AS MATERIALIZED (
-    SELECT {next}
+    SELECT {next} AS at
 ), later AS MATERIALIZED (
-    SELECT {later}
+    SELECT {later} AS at
       FROM clock, next
-     WHERE LEAST(next.due, next.lease) <= clock.now
+     WHERE next.at <= clock.now
 )
-SELECT CAST(CEIL(EXTRACT(EPOCH FROM LEAST(next.due, next.lease) - clock.now) * 1000000) AS BIGINT) AS next_due_us,
-       CAST(CEIL(EXTRACT(EPOCH FROM LEAST(later.due, later.lease) - clock.now) * 1000000) AS BIGINT) AS later_due_us,
-       CASE WHEN clock.floor = '-infinity' THEN clock.now ELSE $3 END AS looked_at,
-       COALESCE(next.lease, clock.now) AS first
+SELECT CAST(CEIL(EXTRACT(EPOCH FROM next.at - clock.now) * 1000000) AS BIGINT) AS next_due_us,
+       CAST(CEIL(EXTRACT(EPOCH FROM later.at - clock.now) * 1000000) AS BIGINT) AS later_due_us
   FROM clock
  CROSS JOIN next
   LEFT JOIN later ON TRUE";

@@ -27,7 +27,6 @@ use super::{
     claim::{CLAIM, HOSTS_TURN, claimed_of, lock_due, next_due},
     columns::param,
     finish::{finish, is_about_rows},
-    floor::{Floor, Last, Starts},
     session::{Hot, Step, Work, micros_as_float},
 };
 use crate::{error::postgres_error, mapping::number, repo::queue::wider_share, tx::unexpected};
@@ -54,9 +53,6 @@ RETURNING r.id";
 
 /// Claimers that may look at the same lane at one moment and still find something there.
 const CROWD: usize = 4;
-/// Up to how many rows are looked at to see in which lanes something is due, before each lane is asked. Three times as many
-/// cost about as much as asking all lanes does.
-const FEW: i64 = 33;
 /// How often a single report is tried that loses to another transaction each time.
 const TRIES: u32 = 3;
 
@@ -65,23 +61,13 @@ pub struct PostgresQueue {
     hot: Hot,
     general: StoreQueue,
     chance: Arc<dyn Chance>,
-    /// Where a claim that took many and left some found the lanes to begin. Rows that are long due turn up at any time, of times
-    /// that passed during a run: where others wait too, they can wait for a look from the beginning.
-    lanes: Last<Starts>,
-    leases: Last<Floor>,
 }
 
 impl PostgresQueue {
     /// `hot` must be of the same database as `store`.
     pub fn new(hot: Hot, store: Arc<dyn Store>, chance: Arc<dyn Chance>) -> Self {
         let general = StoreQueue::new(store, Arc::clone(&chance));
-        Self {
-            hot,
-            general,
-            chance,
-            lanes: Last::default(),
-            leases: Last::default(),
-        }
+        Self { hot, general, chance }
     }
 
     async fn claim(&self, claim: &Claim) -> StoreResult<Claims> {
@@ -89,16 +75,10 @@ impl PostgresQueue {
         let asked = self.hot.now();
         let per_host = claim.host_concurrency.map(i64::from);
         let Due {
-            rows: due,
-            now,
-            cut,
-            starts,
-            ..
-        } = self.take_due(&work, claim.limit, per_host, asked).await?;
+            rows: due, now, cut, ..
+        } = take_due(&work, claim.limit, per_host, asked).await?;
         // There may be more: whoever claims looks again at once.
         let more = due.len() >= claim.limit || (cut > 0 && !due.is_empty());
-        let crowded = more && due.len() >= usize::from(limits::LANE_PER_CLAIM);
-        self.lanes.set(starts.filter(|_| crowded));
         let mut handed = Vec::new();
         let mut apart = Apart::default();
         if !due.is_empty() {
@@ -108,13 +88,13 @@ impl PostgresQueue {
                 apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
             }
         }
-        let next = (!more).then(|| self.what_next(asked, Some(now), per_host));
+        let next = (!more).then(|| what_next(asked, Some(now), per_host));
         let commit = work.all_and_commit(next.into_iter().collect());
         // The commit is on its way while the rows are read.
         let read = async { handed.iter().map(claimed_of).collect::<StoreResult<Vec<ClaimedRun>>>() };
         let (next, mut runs) = try_join(commit, read).await?;
         let (next_due_in, later_due_in) = match next.first() {
-            Some(rows) => self.due_in(rows)?,
+            Some(rows) => (due_in(rows, "next_due_us")?, due_in(rows, "later_due_us")?),
             None => (Some(Duration::ZERO), None),
         };
         let Apart { claimed, cooling } = apart;
@@ -131,70 +111,6 @@ impl PostgresQueue {
             next_due_in,
             later_due_in,
         })
-    }
-
-    /// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted. And others may
-    /// have locked what every lane has first: then with room for what several of them hold.
-    async fn take_due(
-        &self,
-        work: &Work,
-        limit: usize,
-        per_host: Option<i64>,
-        now: Option<Timestamp>,
-    ) -> StoreResult<Due> {
-        if per_host.is_some() {
-            work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
-        }
-        let starts = self.lanes.get();
-        let few = if starts.is_some() { 0 } else { FEW };
-        let look = async |now: Option<Timestamp>, share: Option<usize>, limit: usize| {
-            let rows = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-            let mut params = vec![
-                param(now, Type::TIMESTAMPTZ),
-                param(rows(limit), Type::INT8),
-                param(share.map(rows), Type::INT8),
-            ];
-            params.extend(Starts::params(starts.clone()));
-            params.push(param(few, Type::INT8));
-            params.extend(per_host.map(|most| param(most, Type::INT8)));
-            let rows = work.one(Step::new(lock_due(per_host.is_some()), params)).await?;
-            due_of(&rows)
-        };
-        let due = look(now, None, limit).await?;
-        if due.rows.len() >= limit || due.cut == 0 {
-            return Ok(due);
-        }
-        let most = usize::from(limits::LANE_PER_CLAIM);
-        let (most, limit) = if due.rows.is_empty() {
-            (most * CROWD, limit.min(most.saturating_mul(due.cut)))
-        } else {
-            (most, limit)
-        };
-        let share = wider_share(limit, due.cut, most);
-        if share <= due.share {
-            return Ok(due);
-        }
-        look(Some(due.now), Some(share), limit).await
-    }
-
-    fn what_next(&self, asked: Option<Timestamp>, claimed_at: Option<Timestamp>, per_host: Option<i64>) -> Step {
-        let mut params = vec![param(asked, Type::TIMESTAMPTZ), param(claimed_at, Type::TIMESTAMPTZ)];
-        params.extend(Floor::params(self.leases.get()));
-        params.extend(per_host.map(|most| param(most, Type::INT8)));
-        Step::new(next_due(per_host.is_some()), params)
-    }
-
-    /// Both times of [`Self::what_next`]: the next, and the one after what is due already.
-    fn due_in(&self, rows: &[Row]) -> StoreResult<(Option<Duration>, Option<Duration>)> {
-        let row = rows.first().ok_or_else(|| unexpected("one row says what comes next"))?;
-        let wait = |column: &str| -> Result<Option<Duration>, tokio_postgres::Error> {
-            let wait: Option<i64> = row.try_get(column)?;
-            Ok(wait.map(|wait| Duration::from_micros(u64::try_from(wait).unwrap_or_default())))
-        };
-        let read = || Ok((Floor::of(row)?, wait("next_due_us")?, wait("later_due_us")?));
-        let (leases, next, later) = read().map_err(|error| postgres_error(&error))?;
-        self.leases.set(Some(leases));
-        Ok((next, later))
     }
 
     /// Has the general way say what becomes of wishes within a cooldown. What it fails to do is due still, and met by the
@@ -288,28 +204,59 @@ struct Due {
     share: usize,
     /// Lanes that may have more than was looked at.
     cut: usize,
-    starts: Option<Starts>,
+}
+
+/// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted. And others may
+/// have locked what every lane has first: then with room for what several of them hold.
+async fn take_due(work: &Work, limit: usize, per_host: Option<i64>, now: Option<Timestamp>) -> StoreResult<Due> {
+    if per_host.is_some() {
+        work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
+    }
+    let look = async |now: Option<Timestamp>, share: Option<usize>, limit: usize| {
+        let rows = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let mut params = vec![
+            param(now, Type::TIMESTAMPTZ),
+            param(rows(limit), Type::INT8),
+            param(share.map(rows), Type::INT8),
+        ];
+        params.extend(per_host.map(|most| param(most, Type::INT8)));
+        let rows = work.one(Step::new(lock_due(per_host.is_some()), params)).await?;
+        due_of(&rows)
+    };
+    let due = look(now, None, limit).await?;
+    if due.rows.len() >= limit || due.cut == 0 {
+        return Ok(due);
+    }
+    let most = usize::from(limits::LANE_PER_CLAIM);
+    let (most, limit) = if due.rows.is_empty() {
+        (most * CROWD, limit.min(most.saturating_mul(due.cut)))
+    } else {
+        (most, limit)
+    };
+    let share = wider_share(limit, due.cut, most);
+    if share <= due.share {
+        return Ok(due);
+    }
+    look(Some(due.now), Some(share), limit).await
 }
 
 fn due_of(rows: &[Row]) -> StoreResult<Due> {
     let first = rows.first().ok_or_else(|| unexpected("one row tells the time"))?;
-    let read = || {
-        let rows: Result<Vec<DueRow>, _> = rows.iter().map(due_row).filter_map(Result::transpose).collect();
+    let read = || -> Result<(Timestamp, i64, i64, Vec<DueRow>), tokio_postgres::Error> {
+        let rows = rows.iter().map(due_row).filter_map(Result::transpose);
         Ok((
             first.try_get("now")?,
             first.try_get("share")?,
             first.try_get("cut")?,
-            Starts::of(first)?,
-            rows?,
+            rows.collect::<Result<_, _>>()?,
         ))
     };
-    let (now, share, cut, starts, rows) = read().map_err(|error: tokio_postgres::Error| postgres_error(&error))?;
+    let (now, share, cut, rows) = read().map_err(|error| postgres_error(&error))?;
     Ok(Due {
         rows,
         now,
         share: number("share", share)?,
         cut: number("cut", cut)?,
-        starts,
     })
 }
 
@@ -343,6 +290,19 @@ fn hand_over(claim: &Claim, due: &[DueRow], now: Timestamp) -> Step {
     Step::new(CLAIM.as_str(), params)
 }
 
+fn what_next(asked: Option<Timestamp>, claimed_at: Option<Timestamp>, per_host: Option<i64>) -> Step {
+    let mut params = vec![param(asked, Type::TIMESTAMPTZ), param(claimed_at, Type::TIMESTAMPTZ)];
+    params.extend(per_host.map(|most| param(most, Type::INT8)));
+    Step::new(next_due(per_host.is_some()), params)
+}
+
+/// One of the times of [`what_next`].
+fn due_in(rows: &[Row], column: &str) -> StoreResult<Option<Duration>> {
+    let row = rows.first().ok_or_else(|| unexpected("one row says what comes next"))?;
+    let wait: Option<i64> = row.try_get(column).map_err(|error| postgres_error(&error))?;
+    Ok(wait.map(|wait| Duration::from_micros(u64::try_from(wait).unwrap_or_default())))
+}
+
 #[async_trait]
 impl Queue for PostgresQueue {
     #[tracing::instrument(skip_all, level = "debug")]
@@ -351,8 +311,8 @@ impl Queue for PostgresQueue {
     }
 
     async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
-        let rows = self.hot.glance(self.what_next(self.hot.now(), None, None)).await?;
-        Ok(self.due_in(&rows)?.0)
+        let rows = self.hot.glance(what_next(self.hot.now(), None, None)).await?;
+        Ok(due_in(&rows, "next_due_us")?)
     }
 
     #[tracing::instrument(skip_all, level = "debug")]

@@ -8,7 +8,6 @@ use baton_domain::{
     fixtures::{MemoryStore, SeededChance, TestClock, contract::World},
     hint::Instruction,
     ids::{EndpointId, HintId},
-    limits,
     ports::Store,
     run::{Cause, RunStatus},
     schedule::{FinishedRun, Settled},
@@ -16,7 +15,7 @@ use baton_domain::{
     time::{Clock as _, Timestamp, after},
 };
 use baton_store::postgres::claim::next_due;
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tokio::sync::Barrier;
 
 use crate::databases::{OwnDatabase, postgres_pair, postgres_world, sqlite_world};
@@ -61,14 +60,10 @@ async fn claim(queue: &dyn Queue, owner: &str) -> Vec<ClaimedRun> {
 }
 
 async fn claims(queue: &dyn Queue, owner: &str) -> Claims {
-    claims_of(queue, owner, 10).await
-}
-
-async fn claims_of(queue: &dyn Queue, owner: &str, limit: usize) -> Claims {
     let claim = Claim {
         owner: owner.to_owned(),
         lease: 15 * SECOND,
-        limit,
+        limit: 10,
         host_concurrency: None,
     };
     queue.claim_due(&claim).await.expect("the claim succeeds")
@@ -341,8 +336,7 @@ async fn what_comes_due_on_postgres_while_a_claim_looks_is_taken_at_once() {
     let [due, before, behind] = [60, 59, 61].map(|seconds| after(World::start(), seconds * SECOND));
     let db = database.connect().await;
     for (claimed_at, later_due_us) in [(before, Some(-1_000_000)), (due, None)] {
-        let no_floor = [const { Value::ChronoDateTimeUtc(None) }; 2];
-        let values = [behind.into(), claimed_at.into()].into_iter().chain(no_floor);
+        let values = [behind.into(), claimed_at.into()];
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, next_due(false), values);
         let row = db.query_one_raw(statement).await.expect("it is SQL").expect("one row");
         let told = |column: &str| {
@@ -352,46 +346,4 @@ async fn what_comes_due_on_postgres_while_a_claim_looks_is_taken_at_once() {
         assert_eq!(told("next_due_us"), Some(-1_000_000));
         assert_eq!(told("later_due_us"), later_due_us, "claimed at {claimed_at}");
     }
-}
-
-/// While more is due than may be taken, a claim looks on from where the last one did. What turns up before that is found
-/// within the second, and at once when nothing is left over.
-#[tokio::test]
-async fn a_row_that_turns_up_late_on_postgres_is_found() {
-    let database = OwnDatabase::migrated().await;
-    let clock = Arc::new(TestClock::at(World::start()));
-    let (store, queue) = postgres_pair(&database, &clock).await;
-    let world = World::new(store, Arc::new(queue), clock, ());
-    let claim = async |limit| {
-        let claims = claims_of(world.queue.as_ref(), "engine", limit).await;
-        let endpoints = claims.runs.iter().map(|claimed| claimed.run.endpoint_id);
-        endpoints.collect::<Vec<EndpointId>>()
-    };
-    let db = database.connect().await;
-    let turn_up = async || {
-        let late = endpoint(&world, Some(60 * SECOND)).await;
-        let due = after(World::start(), 60 * SECOND);
-        let moved = format!("UPDATE live_runs SET due_at = '{due}' WHERE endpoint_id = '{late}'");
-        db.execute_unprepared(&moved).await.expect("it is SQL");
-        late
-    };
-    world.clock.advance(60 * SECOND);
-    let many = usize::from(limits::LANE_PER_CLAIM);
-    for _ in 0..3 * many {
-        endpoint(&world, Some(60 * SECOND)).await;
-    }
-    world.clock.advance(60 * SECOND);
-    assert_eq!(claim(many).await.len(), many);
-    let late = turn_up().await;
-    world.clock.advance(SECOND);
-    assert!(
-        !claim(many).await.contains(&late),
-        "it looks on from where the last one did"
-    );
-    world.clock.advance(Duration::from_millis(1));
-    assert_eq!(claim(1).await, [late]);
-    assert_eq!(claim(2 * many).await.len(), many, "a share of the only lane");
-    let late = turn_up().await;
-    assert!(claim(2 * many).await.is_empty(), "so it may have left some");
-    assert_eq!(claim(1).await, [late], "nothing was left");
 }
