@@ -13,6 +13,20 @@ pub fn store_error(error: DbErr) -> StoreError {
     kind.with(error.to_string())
 }
 
+/// Sorts an error of a pool of sqlx.
+pub fn acquire_error(error: sqlx::Error) -> StoreError {
+    store_error(DbErr::Query(RuntimeErr::SqlxError(error.into())))
+}
+
+/// Sorts an error of rusqlite.
+pub fn rusqlite_error(error: &rusqlite::Error) -> StoreError {
+    let kind = match error.sqlite_error() {
+        Some(cause) => sqlite_kind(&cause.extended_code.to_string()),
+        None => Kind::Broken,
+    };
+    kind.with(error.to_string())
+}
+
 /// Sorts an error of tokio-postgres.
 pub fn postgres_error(error: &tokio_postgres::Error) -> StoreError {
     let kind = match error.code() {

@@ -6,6 +6,8 @@
 
 mod entity;
 mod error;
+mod finishing;
+mod hot;
 mod mapping;
 pub mod open;
 pub mod postgres;
@@ -13,6 +15,7 @@ mod repo;
 pub mod sqlite;
 mod start;
 pub mod store;
+mod tables;
 mod tx;
 mod wakes;
 

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use baton_domain::{
     ids::Chance,
     ports::Store,
-    services::{Queue, StoreQueue, StoreSubmissions, Submissions},
+    services::{Queue, StoreSubmissions, Submissions},
     time::Clock,
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -18,7 +18,7 @@ use crate::{
         submit::PostgresSubmissions,
         tls::Target,
     },
-    sqlite,
+    sqlite::{self, queue::SqliteQueue},
     start::StartError,
     store::DbClock,
 };
@@ -109,8 +109,10 @@ pub async fn open_beside(url: &str, clock: Arc<dyn Clock>, missing: Missing) -> 
 }
 
 async fn open_sqlite(path: &Path, options: &Options) -> Result<Opened, StartError> {
-    let store: Arc<dyn Store> = Arc::new(sqlite::connect(path, Arc::clone(&options.clock)).await?);
-    let queue = Arc::new(StoreQueue::new(Arc::clone(&store), Arc::clone(&options.chance)));
+    let store = sqlite::connect(path, Arc::clone(&options.clock)).await?;
+    let hot = sqlite::session::Hot::open(path, &store)?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let queue = Arc::new(SqliteQueue::new(hot, Arc::clone(&store), Arc::clone(&options.chance)));
     let submissions = Arc::new(StoreSubmissions::new(Arc::clone(&store), Arc::clone(&options.chance)));
     Ok(Opened {
         store,

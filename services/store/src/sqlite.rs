@@ -1,4 +1,13 @@
 //! SQLite in a file: WAL, one writer, a few readers, migrated at start, served by one process at a time.
+//!
+//! SeaORM serves the control plane and all reads; rusqlite serves claims and ends of runs, of which there may be many a
+//! second. For those read [`session`] (its transactions), [`cells`] (its rows) and `schedules` (both together), then
+//! [`queue`].
+
+pub mod cells;
+pub mod queue;
+mod schedules;
+pub mod session;
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -28,6 +37,9 @@ const READERS: u32 = 4;
 /// Pages that a connection keeps in memory, in KiB: what the queue and the newest of the history need. SQLite's own 2 MiB
 /// would have it read them again and again.
 const CACHE_KIB: u32 = 32 * 1024;
+/// Pages in the log after which a commit moves them into the file. A busy queue writes the same pages again and again; with
+/// SQLite's own thousand each of its commits would move them. The log takes 32 MiB then.
+const CHECKPOINT: u32 = 8_192;
 
 /// Opens the file, creating and migrating it as needed, and holds it against other serving processes.
 pub async fn connect(path: &Path, clock: Arc<dyn Clock>) -> Result<SqlStore, StartError> {
@@ -119,6 +131,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .pragma("cache_size", format!("-{CACHE_KIB}"))
+        .pragma("wal_autocheckpoint", CHECKPOINT.to_string())
 }
 
 async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<DatabaseConnection, StartError> {
@@ -127,6 +140,8 @@ async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<Databas
         .acquire_timeout(ACQUIRE)
         .idle_timeout(None)
         .max_lifetime(None)
+        // The database is in this process.
+        .test_before_acquire(false)
         .connect_with(options)
         .await
         .map_err(|error| StartError::Unreachable(error.to_string()))?;

@@ -12,9 +12,10 @@ use baton_domain::{
 };
 
 use super::{
-    schedules::{Loaded, Requests, Writes, load},
+    schedules::{load, steps},
     session::Work,
 };
+use crate::hot::{Loaded, Requests, Writes};
 
 /// A row that was due when its endpoint was locked.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +69,6 @@ pub(crate) async fn claim_apart(
         writes.add_live(&row);
         writes.add_schedule(&schedule);
     }
-    work.all(writes.into_steps()).await?;
+    work.all(steps(writes)).await?;
     Ok(apart)
 }

@@ -8,11 +8,12 @@ use std::sync::{Arc, LazyLock};
 use baton_domain::{limits, ports::StoreResult, run::LiveRun, services::ClaimedRun};
 use tokio_postgres::Row;
 
-use super::columns::{Read as _, Table as _, list_of, next};
+use super::columns::{Read as _, next};
 use crate::{
     entity::live_run,
     error::postgres_error,
     mapping::{duration, endpoints::request_of, number, runs::live_of},
+    tables::{Table as _, list_of},
 };
 
 /// Takes the locks of the endpoints of up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and

@@ -5,11 +5,11 @@
 use baton_domain::{run::Run, time::micros};
 use tokio_postgres::types::Type;
 
-use super::{
-    columns::{Table as _, param},
-    session::Step,
+use super::{columns::param, session::Step};
+use crate::{
+    entity::run_history,
+    tables::{Table as _, quoted},
 };
-use crate::entity::run_history;
 
 /// What the end of a run decides, each with the type of its array.
 const DECIDED: [(&str, &str); 9] = [
@@ -64,13 +64,12 @@ fn statement() -> String {
         .iter()
         .map(|column| format!("{}.\"{column}\"", if decided(column) { "n" } else { "r" }))
         .collect();
-    let quoted: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
     let names: Vec<&str> = DECIDED.iter().map(|(name, _)| *name).collect();
     let arrays: Vec<String> = (2..)
         .zip(DECIDED)
         .map(|(place, (_, kind))| format!("${place}::{kind}[]"))
         .collect();
-    let (returned, quoted) = (returned.join(", "), quoted.join(", "));
+    let (returned, quoted) = (returned.join(", "), quoted(columns));
     format!(
         "WITH gone AS (
             DELETE FROM live_runs r

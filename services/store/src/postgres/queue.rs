@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use baton_domain::{
-    error::{Error, StoreError},
+    error::Error,
     ids::{Chance, EndpointId, RunId},
     limits,
     ports::{Store, StoreResult},
@@ -15,10 +15,7 @@ use baton_domain::{
     services::{Claim, ClaimedRun, Claims, Queue, StoreQueue},
     time::Timestamp,
 };
-use futures_util::{
-    FutureExt as _,
-    future::{BoxFuture, try_join},
-};
+use futures_util::future::try_join;
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
@@ -26,10 +23,17 @@ use super::{
     apart::{Apart, DueRow, claim_apart},
     claim::{CLAIM, HOSTS_TURN, claimed_of, lock_due, next_due},
     columns::param,
-    finish::{finish, is_about_rows},
+    finish::finish,
     session::{Hot, Step, Work, micros_as_float},
 };
-use crate::{error::postgres_error, mapping::number, repo::queue::wider_share, tx::unexpected};
+use crate::{
+    error::postgres_error,
+    finishing::{Fast, Finishing},
+    hot::Answers,
+    mapping::number,
+    repo::queue::wider_share,
+    tx::unexpected,
+};
 
 /// Moves the running rows $1 that still carry the fences $2 to a lease that ends $4 microseconds after $3 or, when that
 /// is NULL, the database's clock. Returns the ids of those that did. What somebody else has locked is left out instead of
@@ -53,8 +57,6 @@ RETURNING r.id";
 
 /// Claimers that may look at the same lane at one moment and still find something there.
 const CROWD: usize = 4;
-/// How often a single report is tried that loses to another transaction each time.
-const TRIES: u32 = 3;
 
 /// Claims, renews and finishes by statements about sets of rows, instead of one endpoint after the other.
 pub struct PostgresQueue {
@@ -120,79 +122,12 @@ impl PostgresQueue {
             tracing::warn!(%error, runs = cooling.len(), "runs within a cooldown could not be held back");
         }
     }
-
-    /// Answers each report. What fails for the sake of its rows is halved until the one at fault stands alone; a database
-    /// that is away fails the whole, and whoever reports tries again: what was recorded before then answers as refused.
-    fn finish_batch<'a>(&'a self, reports: &'a [FinishedRun]) -> BoxFuture<'a, Result<Vec<Settled>, Error>> {
-        async move {
-            match finish(&self.hot, reports, self.chance.as_ref()).await {
-                Ok(answers) => self.finish_rest(reports, answers).await,
-                Err(error) if !is_about_rows(&error) => Err(error.into()),
-                Err(_) if reports.len() > 1 => {
-                    let (left, right) = reports.split_at(reports.len() / 2);
-                    let mut answers = self.finish_batch(left).await?;
-                    answers.extend(self.finish_batch(right).await?);
-                    Ok(answers)
-                }
-                Err(_) => self.finish_alone(reports).await,
-            }
-        }
-        .boxed()
-    }
-
-    /// Has the general way answer what the fast one left out.
-    async fn finish_rest(&self, reports: &[FinishedRun], answers: Vec<Option<Settled>>) -> Result<Vec<Settled>, Error> {
-        let rest: Vec<FinishedRun> = reports
-            .iter()
-            .zip(&answers)
-            .filter(|(_, answer)| answer.is_none())
-            .map(|(report, _)| report.clone())
-            .collect();
-        let mut settled = self.finish_generally(&rest).await?.into_iter();
-        let answers = answers.into_iter().map(|answer| answer.or_else(|| settled.next()));
-        let answers: Option<Vec<Settled>> = answers.collect();
-        Ok(answers.ok_or_else(|| unexpected("an answer for each report"))?)
-    }
-
-    async fn finish_generally(&self, reports: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
-        if reports.is_empty() {
-            return Ok(Vec::new());
-        }
-        match self.general.finish_runs(reports).await {
-            Err(Error::Store(error)) if is_about_rows(&error) => {
-                let mut answers = Vec::with_capacity(reports.len());
-                for report in reports {
-                    answers.extend(self.finish_alone(std::slice::from_ref(report)).await?);
-                }
-                Ok(answers)
-            }
-            done => done,
-        }
-    }
-
-    /// One report, as on any store. One that cannot be written is told of and let go: its lease runs out, and the run is
-    /// taken up again.
-    async fn finish_alone(&self, report: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
-        for _ in 0..TRIES {
-            match self.general.finish_runs(report).await {
-                Err(Error::Store(StoreError::Conflict(_))) => {}
-                Err(Error::Store(error)) if !is_about_rows(&error) => return Err(error.into()),
-                Err(error) => {
-                    tell_unrecorded(report, &error);
-                    return Ok(vec![Settled::Unrecorded; report.len()]);
-                }
-                Ok(answers) => return Ok(answers),
-            }
-        }
-        let lost = StoreError::Conflict(format!("lost to another transaction {TRIES} times"));
-        tell_unrecorded(report, &lost);
-        Ok(vec![Settled::Unrecorded; report.len()])
-    }
 }
 
-fn tell_unrecorded(reports: &[FinishedRun], error: &dyn std::fmt::Display) {
-    for report in reports {
-        tracing::error!(run_id = %report.run_id, %error, "the end of a run could not be recorded");
+#[async_trait]
+impl Fast for PostgresQueue {
+    async fn finish(&self, reports: &[FinishedRun]) -> StoreResult<Answers> {
+        finish(&self.hot, reports, self.chance.as_ref()).await
     }
 }
 
@@ -331,7 +266,11 @@ impl Queue for PostgresQueue {
 
     #[tracing::instrument(skip_all, level = "debug")]
     async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
-        self.finish_batch(finished).await
+        let ways = Finishing {
+            fast: self,
+            general: &self.general,
+        };
+        ways.finish(finished).await
     }
 
     async fn recover_lost(&self, limit: usize) -> Result<usize, Error> {

@@ -7,41 +7,32 @@ use std::collections::BTreeMap;
 use baton_domain::{
     ids::{EndpointId, RunId},
     ports::{StoreResult, Topic},
-    run::{LiveRun, Run},
     schedule::Schedule,
-    services::Ends,
     time::Timestamp,
 };
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use super::{
-    columns::{Param, Read, Width, Written, by_width, change_of, insert_of, list_of, param, select_of, update_of},
+    columns::{Param, Read, Width, Written, by_width, change_of, insert_of, param, update_of},
     moving::move_to_history,
     session::{Step, Work, clock, notify},
 };
 use crate::{
     entity::{endpoint_state, hint, job_endpoint, live_run},
     error::postgres_error,
+    hot::{Loaded, Requests, Writes},
     mapping::{
-        endpoints::{endpoint_of, hint_of, hint_row, state_of, state_row},
+        endpoints::{endpoint_of, hint_of, state_of},
         jobs::status_of,
-        records::change_row,
-        runs::{attempt_row, history_row, live_of, live_row},
+        runs::live_of,
     },
+    tables::{list_of, select_of},
     tx::unexpected,
 };
 
 /// The states of the endpoints $1, locked in id order as everybody does.
 const LOCK: &str = "WHERE endpoint_id = ANY($1) ORDER BY endpoint_id FOR UPDATE";
-
-/// Whether endpoints are read with what they call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Requests {
-    Read,
-    /// Names and requests are empty. They may be large, and ends of runs do not look at them.
-    Left,
-}
 
 const REQUEST: [(&str, &str); 6] = [
     ("name", "''"),
@@ -79,14 +70,6 @@ const ROWS: &str = "WHERE id = ANY($1)";
 
 const DELETE_HINTS: &str = "DELETE FROM hints WHERE endpoint_id = ANY($1)";
 const DELETE_PLAN_ROWS: &str = "DELETE FROM live_runs WHERE endpoint_id = ANY($1) AND slot = 'plan'";
-
-/// Schedules and queue rows as they stand, and stay until the end of the transaction: their endpoints are locked.
-pub(crate) struct Loaded {
-    /// The time of the transaction.
-    pub now: Timestamp,
-    pub schedules: BTreeMap<EndpointId, Schedule>,
-    pub rows: BTreeMap<RunId, LiveRun>,
-}
 
 /// Locks and loads in one round trip. Every statement after the lock sees what the last holder committed.
 ///
@@ -167,75 +150,31 @@ fn ids(ids: Vec<Uuid>) -> Param {
     param(ids, Type::UUID_ARRAY)
 }
 
-/// What a batch writes, by table.
-#[derive(Default)]
-pub(crate) struct Writes {
-    states: Vec<endpoint_state::Model>,
-    rehinted: Vec<Uuid>,
-    hints: Vec<hint::Model>,
-    replanned: Vec<Uuid>,
-    plan_rows: Vec<live_run::Model>,
-    live: Vec<live_run::Model>,
-    /// To the history, from the queue.
-    over: Vec<Run>,
-    /// To the history, without having been in the queue.
-    history: Vec<crate::entity::run_history::Model>,
-    attempts: Vec<crate::entity::run_attempt::Model>,
-    changes: Vec<crate::entity::schedule_change::Model>,
-}
-
-impl Writes {
-    pub(crate) fn add_ends(&mut self, ends: Ends) {
-        self.attempts.extend(ends.kept_attempts().map(attempt_row));
-        self.live.extend(ends.again.iter().map(live_row));
-        self.over.extend(ends.over.into_iter().map(|over| over.run));
+/// Removals before what takes their place; nothing when nothing is to be written. A plan row that was claimed is `taken`
+/// before plan rows are removed.
+pub(crate) fn steps(writes: Writes) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let update = |width| update_of::<endpoint_state::Model>("endpoint_id", width);
+    write(&mut steps, update, writes.states);
+    remove(&mut steps, DELETE_HINTS, writes.rehinted);
+    add(&mut steps, writes.hints);
+    write(
+        &mut steps,
+        |width| change_of::<live_run::Model>("id", width),
+        writes.live,
+    );
+    remove(&mut steps, DELETE_PLAN_ROWS, writes.replanned);
+    if !writes.over.is_empty() {
+        steps.push(move_to_history(writes.over));
     }
-
-    /// A row that goes on in the queue.
-    pub(crate) fn add_live(&mut self, row: &LiveRun) {
-        self.live.push(live_row(row));
+    add(&mut steps, writes.plan_rows);
+    add(&mut steps, writes.history);
+    add(&mut steps, writes.attempts);
+    add(&mut steps, writes.changes);
+    if !steps.is_empty() {
+        steps.push(notify(Topic::Queue));
     }
-
-    /// What is dirty, but for the endpoint's own row: that is not the hot path's to write.
-    pub(crate) fn add_schedule(&mut self, schedule: &Schedule) {
-        let id = schedule.endpoint.id;
-        if schedule.dirty.state {
-            self.states.push(state_row(id, &schedule.state));
-        }
-        if schedule.dirty.hints {
-            self.rehinted.push(id.0);
-            self.hints.extend(schedule.hints.iter().map(hint_row));
-        }
-        if schedule.dirty.plan_row {
-            self.replanned.push(id.0);
-            self.plan_rows.extend(schedule.plan_row.iter().map(live_row));
-        }
-        self.history.extend(schedule.ended.iter().map(history_row));
-        self.changes.extend(schedule.changes.iter().map(change_row));
-    }
-
-    /// Removals before what takes their place; nothing when nothing is to be written. A plan row that was claimed is
-    /// `taken` before plan rows are removed.
-    pub(crate) fn into_steps(self) -> Vec<Step> {
-        let mut steps = Vec::new();
-        let update = |width| update_of::<endpoint_state::Model>("endpoint_id", width);
-        write(&mut steps, update, self.states);
-        remove(&mut steps, DELETE_HINTS, self.rehinted);
-        add(&mut steps, self.hints);
-        write(&mut steps, |width| change_of::<live_run::Model>("id", width), self.live);
-        remove(&mut steps, DELETE_PLAN_ROWS, self.replanned);
-        if !self.over.is_empty() {
-            steps.push(move_to_history(self.over));
-        }
-        add(&mut steps, self.plan_rows);
-        add(&mut steps, self.history);
-        add(&mut steps, self.attempts);
-        add(&mut steps, self.changes);
-        if !steps.is_empty() {
-            steps.push(notify(Topic::Queue));
-        }
-        steps
-    }
+    steps
 }
 
 fn add<T: Written>(steps: &mut Vec<Step>, rows: Vec<T>) {

@@ -23,10 +23,11 @@ use uuid::Uuid;
 
 use super::{
     columns::{Param, Written, by_width, insert_of, param},
-    finish::is_about_rows,
     session::{Hot, Step, Work, clock, notify},
 };
-use crate::{entity::live_run, error::postgres_error, mapping::runs::live_row, tx::unexpected};
+use crate::{
+    entity::live_run, error::postgres_error, finishing::is_about_rows, mapping::runs::live_row, tx::unexpected,
+};
 
 /// Keeps the endpoints $1, as far as they are of one of the users $2, from being written or deleted, in id order as
 /// everybody does. Claims and ends of runs do not write them, so they go on meanwhile. The ids are looked up one by one:

@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL claims through [`crate::postgres::claim`] instead; what both leave behind must be the same.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
 use async_trait::async_trait;
 use baton_domain::{
@@ -26,11 +26,12 @@ use crate::{
     mapping::runs::{attempt_of, attempt_row, history_row, live_of, live_row},
     postgres::claim::HOSTS_TURN,
     repo::rows_of,
+    tables::list_of,
     tx::SqlTx,
 };
 
 /// The lanes in which something is due at $1.
-const ACTIVE_LANES: &str = "
+pub(crate) const ACTIVE_LANES: &str = "
     WITH RECURSIVE lanes (lane) AS (
         SELECT 0
         UNION ALL
@@ -47,26 +48,53 @@ const ACTIVE_LANES: &str = "
 /// Rows of lane $3 that may start at $1: due, with a place on their endpoint (`fence > 0`) or room for one more there. At
 /// most one an endpoint: the row that no better one stands before; what has its place is best, then a due cadence row. At
 /// most $2, earliest first.
+///
+/// What holds a place is there only while the endpoint is busy, and of the others only earlier ones can be better: so few of
+/// an endpoint's rows are looked at, however many wait. `status <> 'running'` says of a live row what `status = 'planned'`
+/// does, but fits no index of planned rows, only that of the endpoint's.
 const DUE: &str = "
-    SELECT r.*
+    SELECT {columns}
       FROM live_runs r
       JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
      WHERE r.lane = $3
        AND r.status = 'planned'
        AND r.due_at <= $1
        AND (r.fence > 0 OR s.busy_runs < s.room){full}
-       AND NOT EXISTS (
-            SELECT 1
-              FROM live_runs b
-             WHERE b.endpoint_id = r.endpoint_id
-               AND b.status = 'planned'
-               AND b.due_at <= $1
-               AND (CASE WHEN b.fence > 0 THEN 0
-                         WHEN b.slot = 'plan' AND b.cause IN ('cron', 'interval', 'hint-interval') THEN 1
-                         ELSE 2 END, b.due_at, b.id)
-                 < (CASE WHEN r.fence > 0 THEN 0
-                         WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval') THEN 1
-                         ELSE 2 END, r.due_at, r.id))
+       AND CASE
+           WHEN r.fence > 0
+           THEN NOT EXISTS (
+                SELECT 1
+                  FROM live_runs b
+                 WHERE b.endpoint_id = r.endpoint_id
+                   AND b.status <> 'running'
+                   AND b.fence > 0
+                   AND b.due_at <= r.due_at
+                   AND (b.due_at, b.id) < (r.due_at, r.id))
+           WHEN s.busy_runs > 0 AND EXISTS (
+                SELECT 1
+                  FROM live_runs b
+                 WHERE b.endpoint_id = r.endpoint_id
+                   AND b.status <> 'running'
+                   AND b.fence > 0
+                   AND b.due_at <= $1)
+           THEN FALSE
+           WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
+           THEN TRUE
+           ELSE NOT EXISTS (
+                SELECT 1
+                  FROM live_runs b
+                 WHERE b.endpoint_id = r.endpoint_id
+                   AND b.slot = 'plan'
+                   AND b.cause IN ('cron', 'interval', 'hint-interval')
+                   AND b.due_at <= $1)
+            AND NOT EXISTS (
+                SELECT 1
+                  FROM live_runs b
+                 WHERE b.endpoint_id = r.endpoint_id
+                   AND b.status <> 'running'
+                   AND b.due_at <= r.due_at
+                   AND (b.due_at, b.id) < (r.due_at, r.id))
+           END
      ORDER BY r.due_at, r.id
      LIMIT $2";
 
@@ -259,16 +287,13 @@ impl SqlTx {
         share: usize,
         per_host: Option<u32>,
     ) -> StoreResult<(Vec<live_run::Model>, usize)> {
-        let mut ranked: Vec<(usize, live_run::Model)> = Vec::new();
-        let (sql, most) = within_hosts(DUE, 4, per_host);
+        let (sql, most) = within_hosts(&DUE.replace("{columns}", "r.*"), 4, per_host);
+        let mut found = Vec::with_capacity(lanes.len());
         for Lane { lane } in lanes {
             let more = [Value::from(*lane)].into_iter().chain(most.clone()).collect();
-            let rows = self.take_rows(&sql, share, more).await?;
-            ranked.extend(rows.into_iter().enumerate());
+            found.push(self.take_rows(&sql, share, more).await?);
         }
-        let cut = ranked.iter().filter(|(rank, _)| rank + 1 == share).count();
-        ranked.sort_by_key(|(rank, row)| (*rank, row.due_at, row.id));
-        let rows = ranked.into_iter().map(|(_, row)| row).collect();
+        let (rows, cut) = in_turn(found, share);
         let rows = match per_host {
             Some(most) => self.fitting(rows, most).await?,
             None => rows,
@@ -316,6 +341,30 @@ impl SqlTx {
         values.extend(more);
         self.rows(sql, values).await
     }
+}
+
+/// [`DUE`] for SQLite's own queue, whatever host is called: its first columns are the table's.
+pub(crate) fn due() -> &'static str {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        let columns = list_of::<live_run::Model>("r");
+        within_hosts(&DUE.replace("{columns}", &columns), 4, None).0
+    });
+    &SQL
+}
+
+/// [`NEXT_DUE`] for SQLite's own queue, whatever host is called.
+pub(crate) fn next_due() -> &'static str {
+    static SQL: LazyLock<String> = LazyLock::new(|| within_hosts(NEXT_DUE, 2, None).0);
+    &SQL
+}
+
+/// The rows of all lanes, the first of each before the second of any; and how many lanes have their share.
+pub(crate) fn in_turn(lanes: Vec<Vec<live_run::Model>>, share: usize) -> (Vec<live_run::Model>, usize) {
+    let cut = lanes.iter().filter(|rows| rows.len() >= share).count();
+    let ranked = lanes.into_iter().flat_map(|rows| rows.into_iter().enumerate());
+    let mut ranked: Vec<(usize, live_run::Model)> = ranked.collect();
+    ranked.sort_by_key(|(rank, row)| (*rank, row.due_at, row.id));
+    (ranked.into_iter().map(|(_, row)| row).collect(), cut)
 }
 
 /// Rows of a lane at a second look, when a first one found too few: room for twice what is wanted in the lanes that may have

@@ -10,13 +10,16 @@ use baton_domain::{
     ports::Store,
     services::{Claim, ClaimedRun, Queue, StoreQueue},
 };
-use baton_store::postgres::{queue::PostgresQueue, session::Sessions};
+use baton_store::{
+    postgres::{queue::PostgresQueue, session::Sessions},
+    sqlite::queue::SqliteQueue,
+};
 use sea_orm::ConnectionTrait as _;
 
 use self::situations::{SECOND, add, id, job, situations};
 use crate::{
-    databases::{OwnDatabase, hot, postgres_store},
-    dump::assert_identical_rows,
+    databases::{Folder, OwnDatabase, hot, postgres_store, sqlite_store},
+    dump::{assert_identical, assert_identical_rows, dump_file},
     finishes::Counted,
 };
 
@@ -59,14 +62,34 @@ async fn both_claims_leave_identical_rows() {
     fill(left_store.as_ref()).await;
     fill(right_store.as_ref()).await;
 
-    let by_sql = claim_all(&left_queue).await;
-    let chance = Arc::new(Counted::default());
-    let by_domain = claim_all(&StoreQueue::new(Arc::clone(&right_store), chance)).await;
+    assert_same_claims(&left_queue, &right_store).await;
+    assert_identical_rows(&left, &right).await;
+}
 
-    assert!(by_sql.len() > 3, "several batches: {}", by_sql.len());
-    assert_eq!(by_sql.len(), by_domain.len());
-    for (sql, domain) in by_sql.iter().flatten().zip(by_domain.iter().flatten()) {
-        assert_eq!(sql.run, domain.run);
+#[tokio::test]
+async fn both_claims_leave_identical_rows_on_sqlite() {
+    let clock = Arc::new(TestClock::at(World::start()));
+    let (left, right) = (Folder::new(), Folder::new());
+    let (left_store, left_hot) = sqlite_store(&left, &clock).await;
+    let (right_store, _) = sqlite_store(&right, &clock).await;
+    fill(left_store.as_ref()).await;
+    fill(right_store.as_ref()).await;
+
+    let left_queue = SqliteQueue::new(left_hot, left_store, Arc::new(Counted::default()));
+    assert_same_claims(&left_queue, &right_store).await;
+    assert_identical(&dump_file(&left).await, &dump_file(&right).await);
+}
+
+/// What a queue of a database's own hands out is what the general one does.
+async fn assert_same_claims(own: &dyn Queue, general: &Arc<dyn Store>) {
+    let by_own = claim_all(own).await;
+    let chance = Arc::new(Counted::default());
+    let by_domain = claim_all(&StoreQueue::new(Arc::clone(general), chance)).await;
+
+    assert!(by_own.len() > 3, "several batches: {}", by_own.len());
+    assert_eq!(by_own.len(), by_domain.len());
+    for (own, domain) in by_own.iter().flatten().zip(by_domain.iter().flatten()) {
+        assert_eq!(own.run, domain.run);
         let rest = |claimed: &ClaimedRun| {
             (
                 claimed.fence,
@@ -75,9 +98,8 @@ async fn both_claims_leave_identical_rows() {
                 claimed.max_response_bytes,
             )
         };
-        assert_eq!(rest(sql), rest(domain));
+        assert_eq!(rest(own), rest(domain));
     }
-    assert_identical_rows(&left, &right).await;
 }
 
 /// Whoever holds an endpoint may also need its rows: a claimer that passes the endpoint over must not keep them.

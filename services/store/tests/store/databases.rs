@@ -23,7 +23,7 @@ use baton_store::{
         submit::PostgresSubmissions,
         tls::Target,
     },
-    sqlite,
+    sqlite::{self, queue::SqliteQueue},
 };
 use tempfile::TempDir;
 
@@ -123,13 +123,27 @@ fn general(store: &Arc<dyn Store>) -> StoreQueue {
     StoreQueue::new(Arc::clone(store), Arc::new(SeededChance::new(1)))
 }
 
-pub async fn sqlite_world() -> World {
-    let clock = test_clock();
-    let folder = Folder::new();
+/// A store on a fresh file whose time is `clock`, and the connection of the hot path beside it.
+pub async fn sqlite_store(folder: &Folder, clock: &Arc<TestClock>) -> (Arc<dyn Store>, sqlite::session::Hot) {
     let store = sqlite::connect(&folder.file(), clock.clone())
         .await
         .expect("a fresh file opens");
-    let store: Arc<dyn Store> = Arc::new(store);
+    let hot = sqlite::session::Hot::open(&folder.file(), &store).expect("the file is there");
+    (Arc::new(store), hot)
+}
+
+/// SQLite with the queue that is its own.
+pub async fn sqlite_world() -> World {
+    let (clock, folder) = (test_clock(), Folder::new());
+    let (store, hot) = sqlite_store(&folder, &clock).await;
+    let queue = SqliteQueue::new(hot, Arc::clone(&store), Arc::new(SeededChance::new(1)));
+    World::new(store, Arc::new(queue), clock, folder)
+}
+
+/// SQLite with the queue that every store shares.
+pub async fn general_sqlite_world() -> World {
+    let (clock, folder) = (test_clock(), Folder::new());
+    let (store, _) = sqlite_store(&folder, &clock).await;
     let queue = Arc::new(general(&store));
     World::new(store, queue, clock, folder)
 }

@@ -16,18 +16,21 @@ use baton_domain::{
     schedule::{FinishedRun, Settled},
     services::{Queue, StoreQueue},
 };
-use baton_store::postgres::{
-    pool,
-    queue::PostgresQueue,
-    session::{Hot, Sessions},
-    tls::Target,
+use baton_store::{
+    postgres::{
+        pool,
+        queue::PostgresQueue,
+        session::{Hot, Sessions},
+        tls::Target,
+    },
+    sqlite::queue::SqliteQueue,
 };
 
 use self::situations::{Situation, add, situations};
 use crate::{
     claims::situations::job,
-    databases::{OwnDatabase, hot, postgres_store},
-    dump::{assert_identical_rows, dump},
+    databases::{Folder, OwnDatabase, hot, postgres_store, sqlite_store},
+    dump::{assert_identical, assert_identical_rows, dump, dump_file},
 };
 
 /// The same jitter for everybody, and ids that differ in their last digits only.
@@ -94,15 +97,7 @@ async fn both_ways_of_finishing_leave_identical_rows() {
         let count = expected.iter().filter(|answer| **answer == settled).count();
         assert!(count > 50, "{settled:?}: {count}");
     }
-    let rows = dump(&general).await;
-    for table in ["run_history", "run_attempts", "live_runs", "hints"] {
-        let count = rows.iter().filter(|row| row.starts_with(table)).count();
-        assert!(count > 50, "{table}: {count}");
-    }
-    assert!(
-        rows.iter().any(|row| row.contains(r#""status": "skipped""#)),
-        "times were passed over"
-    );
+    assert_varied(&dump(&general).await);
 
     for (database, sessions) in [(own, Sessions::Own), (pooled, Sessions::Pooled)] {
         fill(&postgres_store(&database, &clock()).await, &situations).await;
@@ -110,6 +105,35 @@ async fn both_ways_of_finishing_leave_identical_rows() {
         assert_eq!(finish_all(&queue, &situations).await, expected, "{sessions:?}");
         assert_identical_rows(&database, &general).await;
     }
+}
+
+#[tokio::test]
+async fn both_ways_of_finishing_leave_identical_rows_on_sqlite() {
+    let situations = numbered();
+    let (general, own) = (Folder::new(), Folder::new());
+    let (store, _) = sqlite_store(&general, &clock()).await;
+    fill(store.as_ref(), &situations).await;
+    let expected = finish_all(&StoreQueue::new(store, Arc::new(Counted::default())), &situations).await;
+    let (store, hot) = sqlite_store(&own, &clock()).await;
+    fill(store.as_ref(), &situations).await;
+    let queue = SqliteQueue::new(hot, store, Arc::new(Counted::default()));
+    assert_eq!(finish_all(&queue, &situations).await, expected);
+    let rows = dump_file(&own).await;
+    assert_varied(&rows);
+    assert_identical(&rows, &dump_file(&general).await);
+}
+
+/// Runs ended in every way.
+fn assert_varied(rows: &[String]) {
+    for table in ["run_history", "run_attempts", "live_runs", "hints"] {
+        let count = rows.iter().filter(|row| row.starts_with(table)).count();
+        assert!(count > 50, "{table}: {count}");
+    }
+    assert!(
+        rows.iter()
+            .any(|row| row.contains(r#""status": "skipped""#) || row.contains("status: 'skipped'")),
+        "times were passed over"
+    );
 }
 
 /// The general way would refuse everything here: it is over a store that knows none of the runs.
@@ -129,6 +153,17 @@ async fn ends_that_concern_no_planner_never_take_the_general_way() {
     let expected = finish_all(&StoreQueue::new(store, Arc::new(Counted::default())), &situations).await;
     assert_eq!(finish_all(&queue, &situations).await, expected);
     assert_identical_rows(&fast, &general).await;
+
+    let (fast, general) = (Folder::new(), Folder::new());
+    let (store, hot) = sqlite_store(&fast, &clock()).await;
+    fill(store.as_ref(), &situations).await;
+    let elsewhere: Arc<dyn Store> = Arc::new(MemoryStore::new(clock()));
+    let queue = SqliteQueue::new(hot, elsewhere, Arc::new(Counted::default()));
+    let (store, _) = sqlite_store(&general, &clock()).await;
+    fill(store.as_ref(), &situations).await;
+    let expected = finish_all(&StoreQueue::new(store, Arc::new(Counted::default())), &situations).await;
+    assert_eq!(finish_all(&queue, &situations).await, expected);
+    assert_identical(&dump_file(&fast).await, &dump_file(&general).await);
 }
 
 /// PostgreSQL keeps no NUL in a text: a message of a peer that has one cannot be recorded.

@@ -17,11 +17,19 @@ mod submits;
 mod upgrades;
 mod wakes;
 
-/// The embedded default.
+/// The embedded default: claims and ends on rusqlite.
 mod sqlite {
     baton_domain::contract_suite!(
         #[tokio::test]
         crate::databases::sqlite_world()
+    );
+}
+
+/// SQLite with the claim that every store shares.
+mod sqlite_general {
+    baton_domain::contract_suite!(
+        #[tokio::test]
+        crate::databases::general_sqlite_world()
     );
 }
 
