@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds every binary as it is released, starts a cluster with PostgreSQL's own durability, and has
+//! `cargo xtask bench`: builds what is measured as it is released, starts a cluster with PostgreSQL's own durability, and has
 //! `baton-bench` measure on it.
 
 use std::ffi::OsString;
@@ -11,6 +11,16 @@ use baton_bench_options::Wanted;
 use crate::postgres::{Binaries, Cluster, Use};
 use crate::processes::Processes;
 use crate::workspace::Workspace;
+
+/// The benches, and what they start.
+const MEASURED: [&str; 6] = [
+    "baton-bench",
+    "baton-bench-sink",
+    "baton-hostile-planner",
+    "baton-migrations",
+    "baton-planner",
+    "baton-scheduler",
+];
 
 /// What `baton-bench` ends with, too, when it could not measure. 1 says that a bar was not held.
 const NOT_MEASURED: u8 = 2;
@@ -28,7 +38,7 @@ fn measure(workspace: &Workspace, processes: &Processes, wanted: &Wanted, under:
     wanted.judge()?;
     let binaries = Binaries::find_or_install(processes)?;
     eprintln!("building the binaries as they are released; the first time takes many minutes");
-    processes.run(workspace.build_released().arg("--quiet"))?;
+    processes.run(workspace.build_released(&MEASURED).arg("--quiet"))?;
     let cluster = Cluster::start(&binaries, processes, Use::Measuring)?;
     eprintln!("PostgreSQL: a throw-away cluster, {cluster}");
     let mut command = command(under, workspace.released("baton-bench")?);

@@ -78,9 +78,11 @@ impl Workspace {
         self.cargo(["build", "--workspace", "--bins"])
     }
 
-    /// Builds every binary as it is released.
-    pub fn build_released(&self) -> Command {
-        self.cargo(["build", "--workspace", "--bins", "--release"])
+    /// Builds these binaries as they are released, with the features that all members together ask for.
+    pub fn build_released(&self, names: &[&str]) -> Command {
+        let mut command = self.cargo(["build", "--workspace", "--release"]);
+        command.args(names.iter().flat_map(|name| ["--bin", *name]));
+        command
     }
 
     /// Where the debug build of a binary is.
