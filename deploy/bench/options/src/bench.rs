@@ -26,7 +26,7 @@ pub enum Bench {
 }
 
 impl Bench {
-    /// In the order of `all`.
+    /// Every one, in the order of `all`.
     pub const ALL: &'static [Self] = &[
         Self::SubmitUnary,
         Self::SubmitStream,
@@ -46,6 +46,11 @@ impl Bench {
         Self::SqliteHttp,
         Self::Idle,
     ];
+
+    /// Not done by `all`, which is to end within the hour: these take ten minutes each.
+    pub fn stands_apart(self) -> bool {
+        matches!(self, Self::Hostile | Self::HostileSqlite)
+    }
 
     pub fn name(self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ const SAMPLES_MAX: usize = 9;
 /// The words as they come.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Wanted {
-    /// The benches to run, or `all`.
+    /// The benches to run, or `all` but those that take long by themselves.
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
     /// One JSON line a figure on standard output, and nothing else there.
@@ -37,6 +37,8 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     pub benches: Vec<Bench>,
+    /// What `all` leaves out.
+    pub apart: Vec<Bench>,
     pub samples: usize,
     pub quick: bool,
     /// `None` leaves it to the bench.
@@ -51,8 +53,10 @@ impl Wanted {
     pub fn judge(&self) -> Result<Asked> {
         let samples = within("--samples", &self.samples, 1, SAMPLES_MAX)?;
         let runs = self.runs.as_deref().map(|runs| within("--runs", runs, 100, 2_000_000));
+        let (benches, apart) = select(&self.names)?;
         Ok(Asked {
-            benches: select(&self.names)?,
+            benches,
+            apart,
             samples,
             quick: self.quick,
             runs: runs.transpose()?,
@@ -87,12 +91,14 @@ impl Asked {
     }
 }
 
-fn select(names: &[String]) -> Result<Vec<Bench>> {
+/// The benches, and what `all` leaves out.
+fn select(names: &[String]) -> Result<(Vec<Bench>, Vec<Bench>)> {
     if names.iter().any(|name| name == "all") {
         ensure!(names.len() == 1, "`all` stands alone");
-        return Ok(Bench::ALL.to_vec());
+        return Ok(Bench::ALL.iter().copied().partition(|bench| !bench.stands_apart()));
     }
-    names.iter().map(|name| named(name)).collect()
+    let benches: Result<Vec<Bench>> = names.iter().map(|name| named(name)).collect();
+    Ok((benches?, Vec::new()))
 }
 
 fn named(name: &str) -> Result<Bench> {
@@ -134,9 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn names_select_benches_and_all_is_every_one() {
-        assert_eq!(judge("execute herd").unwrap().benches, [Bench::Execute, Bench::Herd]);
-        assert_eq!(judge("all").unwrap().benches, Bench::ALL);
+    fn names_select_benches_and_all_is_every_one_but_what_it_says() {
+        let two = judge("execute hostile").unwrap();
+        assert_eq!(two.benches, [Bench::Execute, Bench::Hostile]);
+        assert_eq!(two.apart, []);
+        let all = judge("all").unwrap();
+        assert_eq!(all.apart, [Bench::Hostile, Bench::HostileSqlite]);
+        assert_eq!(all.benches.len() + all.apart.len(), Bench::ALL.len());
+        assert!(!all.benches.iter().any(|bench| all.apart.contains(bench)));
         assert_eq!(judge("all herd").unwrap_err(), "`all` stands alone");
         let unknown = judge("exec").unwrap_err();
         assert!(

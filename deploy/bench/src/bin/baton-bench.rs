@@ -55,6 +55,9 @@ async fn run(options: &Options) -> anyhow::Result<bool> {
             eprintln!("{}: left out: {left_out}", bench.name());
         }
     }
+    for bench in &stage.asked.apart {
+        eprintln!("{}: left out: all of it; it has to be asked for by name", bench.name());
+    }
     eprintln!("{} figures; below the bar: {}", all.len(), below.join(", "));
     Ok(below.is_empty())
 }
