@@ -113,6 +113,7 @@ fn sqlstate_kind(code: &str) -> Kind {
 fn sqlite_kind(code: &str) -> Kind {
     const BUSY: i64 = 5;
     const LOCKED: i64 = 6;
+    const BUSY_SNAPSHOT: i64 = 517;
     const IO: i64 = 10;
     const FULL: i64 = 13;
     const CANNOT_OPEN: i64 = 14;
@@ -123,8 +124,9 @@ fn sqlite_kind(code: &str) -> Kind {
         return Kind::Broken;
     };
     match (code, code & 0xff) {
-        (CONSTRAINT_FOREIGN_KEY | CONSTRAINT_PRIMARY_KEY | CONSTRAINT_UNIQUE, _) | (_, BUSY | LOCKED) => Kind::Conflict,
-        (_, IO | FULL | CANNOT_OPEN) => Kind::Unavailable,
+        (CONSTRAINT_FOREIGN_KEY | CONSTRAINT_PRIMARY_KEY | CONSTRAINT_UNIQUE | BUSY_SNAPSHOT, _) => Kind::Conflict,
+        // Writers of this process take turns: another one holds the file, whatever is to be written.
+        (_, BUSY | LOCKED | IO | FULL | CANNOT_OPEN) => Kind::Unavailable,
         _ => Kind::Broken,
     }
 }
@@ -157,7 +159,8 @@ mod tests {
     #[test]
     fn sqlite_codes_are_sorted_by_what_a_caller_can_do() {
         let table = [
-            ("5", Kind::Conflict),
+            ("5", Kind::Unavailable),
+            ("6", Kind::Unavailable),
             ("517", Kind::Conflict),
             ("1555", Kind::Conflict),
             ("2067", Kind::Conflict),

@@ -1,6 +1,7 @@
 //! The live queue, in the form that serves both databases.
 //!
-//! PostgreSQL claims through [`crate::postgres::claim`] instead; what both leave behind must be the same.
+//! Engines claim through [`crate::postgres::queue`] and [`crate::sqlite::queue`] instead; what all leave behind must be the
+//! same. SQLite's takes its statements from here, and on a limit of calls to one host comes here altogether.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -49,9 +50,9 @@ pub(crate) const ACTIVE_LANES: &str = "
 /// most one an endpoint: the row that no better one stands before; what has its place is best, then a due cadence row. At
 /// most $2, earliest first.
 ///
-/// What holds a place is there only while the endpoint is busy, and of the others only earlier ones can be better: so few of
-/// an endpoint's rows are looked at, however many wait. `status <> 'running'` says of a live row what `status = 'planned'`
-/// does, but fits no index of planned rows, only that of the endpoint's.
+/// An earlier row is better than any that is no cadence row, and is met at once: so of an endpoint's rows, however many wait,
+/// only the first and the cadence row have the others looked at for one with a place. `status <> 'running'` says of a live row
+/// what `status = 'planned'` does, but fits no index of planned rows, only that of the endpoint's.
 const DUE: &str = "
     SELECT {columns}
       FROM live_runs r
@@ -70,33 +71,35 @@ const DUE: &str = "
                    AND b.fence > 0
                    AND b.due_at <= r.due_at
                    AND (b.due_at, b.id) < (r.due_at, r.id))
-           WHEN s.busy_runs > 0 AND EXISTS (
-                SELECT 1
-                  FROM live_runs b
-                 WHERE b.endpoint_id = r.endpoint_id
-                   AND b.status <> 'running'
-                   AND b.fence > 0
-                   AND b.due_at <= $1)
-           THEN FALSE
            WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
-           THEN TRUE
+           THEN NOT {placed}
            ELSE NOT EXISTS (
-                SELECT 1
-                  FROM live_runs b
-                 WHERE b.endpoint_id = r.endpoint_id
-                   AND b.slot = 'plan'
-                   AND b.cause IN ('cron', 'interval', 'hint-interval')
-                   AND b.due_at <= $1)
-            AND NOT EXISTS (
                 SELECT 1
                   FROM live_runs b
                  WHERE b.endpoint_id = r.endpoint_id
                    AND b.status <> 'running'
                    AND b.due_at <= r.due_at
                    AND (b.due_at, b.id) < (r.due_at, r.id))
+            AND NOT EXISTS (
+                SELECT 1
+                  FROM live_runs b
+                 WHERE b.endpoint_id = r.endpoint_id
+                   AND b.slot = 'plan'
+                   AND b.cause IN ('cron', 'interval', 'hint-interval')
+                   AND b.due_at <= $1)
+            AND NOT {placed}
            END
      ORDER BY r.due_at, r.id
      LIMIT $2";
+
+/// A row of the endpoint is due that holds a place, which it does only while the endpoint is busy.
+const PLACED: &str = "(s.busy_runs > 0 AND EXISTS (
+                SELECT 1
+                  FROM live_runs b
+                 WHERE b.endpoint_id = r.endpoint_id
+                   AND b.status <> 'running'
+                   AND b.fence > 0
+                   AND b.due_at <= $1))";
 
 /// Rows of `live_runs` whose lease ended by $1; at most $2.
 const EXPIRED: &str = "
@@ -287,7 +290,7 @@ impl SqlTx {
         share: usize,
         per_host: Option<u32>,
     ) -> StoreResult<(Vec<live_run::Model>, usize)> {
-        let (sql, most) = within_hosts(&DUE.replace("{columns}", "r.*"), 4, per_host);
+        let (sql, most) = within_hosts(&due_with("r.*"), 4, per_host);
         let mut found = Vec::with_capacity(lanes.len());
         for Lane { lane } in lanes {
             let more = [Value::from(*lane)].into_iter().chain(most.clone()).collect();
@@ -347,9 +350,13 @@ impl SqlTx {
 pub(crate) fn due() -> &'static str {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         let columns = list_of::<live_run::Model>("r");
-        within_hosts(&DUE.replace("{columns}", &columns), 4, None).0
+        within_hosts(&due_with(&columns), 4, None).0
     });
     &SQL
+}
+
+fn due_with(columns: &str) -> String {
+    DUE.replace("{columns}", columns).replace("{placed}", PLACED)
 }
 
 /// [`NEXT_DUE`] for SQLite's own queue, whatever host is called.

@@ -1,19 +1,26 @@
-//! The second connection of the process that serves from a file: transactions of the hot path, each on a thread that may
-//! block, all of its statements without a way through another task.
+//! The second connection of the process that serves from a file: transactions of the hot path, one after the other
+//! on a thread of its own, all statements of each without a way through another task.
 //!
-//! It writes in turn with the store's own writer: whoever has that connection has the turn.
+//! It writes in turn with the store's own writer: whoever has that connection has the turn. Each of the two reads its pages
+//! anew after the other has written.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
 };
 
 use baton_domain::{
+    error::StoreError,
     ports::{StoreResult, Topic},
     time::{Clock, Timestamp, truncate},
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior, config::DbConfig};
 use sea_orm::sqlx::SqlitePool;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{BUSY, CACHE_KIB, CHECKPOINT};
 use crate::{
@@ -27,25 +34,36 @@ use crate::{
 /// Statements that are kept ready: more than the hot path has.
 const STATEMENTS: usize = 64;
 
+/// What is to be done with the connection.
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
 /// What the hot path needs of a store.
 #[derive(Clone)]
 pub struct Hot {
     turn: SqlitePool,
-    connection: Arc<Mutex<Connection>>,
+    /// To the connection's thread, which ends with the last of these.
+    jobs: Sender<Job>,
     clock: Arc<dyn Clock>,
     wakes: Wakes,
 }
 
 impl Hot {
-    /// Connects once more to the file that `store` serves from.
+    /// Connects once more to the file that `store` serves from. To be called within a runtime.
     pub fn open(path: &Path, store: &SqlStore) -> Result<Self, StartError> {
         let DbClock::Injected(clock) = &store.clock else {
             return Err(unexpected("SQLite has no clock").into());
         };
         let connection = connect(path).map_err(|error| StartError::Unreachable(error.to_string()))?;
+        let (jobs, sent) = std::sync::mpsc::channel();
+        // A thread of its own: those for what may block are shared with look-ups of names, which may hang.
+        let runtime = Handle::current();
+        std::thread::Builder::new()
+            .name("baton-sqlite".to_owned())
+            .spawn(move || serve(connection, &sent, &runtime))
+            .map_err(|error| StartError::Unreachable(error.to_string()))?;
         Ok(Self {
             turn: store.writer.get_sqlite_connection_pool().clone(),
-            connection: Arc::new(Mutex::new(connection)),
+            jobs,
             clock: Arc::clone(clock),
             wakes: store.wakes.clone(),
         })
@@ -58,22 +76,48 @@ impl Hot {
         work: impl FnOnce(&Transaction<'_>, Timestamp) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let turn = self.turn.acquire().await.map_err(acquire_error)?;
-        let Self { connection, clock, .. } = self.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let begun = Transaction::new(&mut connection, TransactionBehavior::Immediate);
-            let tx = begun.map_err(|error| rusqlite_error(&error))?;
-            let done = work(&tx, truncate(clock.now()))?;
-            tx.commit().map_err(|error| rusqlite_error(&error))?;
+        let clock = Arc::clone(&self.clock);
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(move |connection: &mut Connection| {
+            let done = transact(connection, clock.as_ref(), work);
             drop(turn);
-            Ok(done)
+            // Nobody may wait for it any more.
+            let _ = answer.send(done);
         });
-        written.await.map_err(|error| unexpected(error.to_string()))?
+        self.jobs.send(job).map_err(|_| away())?;
+        answered.await.map_err(|_| away())?
     }
 
     pub(crate) fn wake(&self, topic: Topic) {
         self.wakes.wake(topic);
     }
+}
+
+/// Does one job after the other; one that panics leaves no trace.
+fn serve(mut connection: Connection, jobs: &Receiver<Job>, runtime: &Handle) {
+    // What a turn was goes back to its pool by a task.
+    let _runtime = runtime.enter();
+    while let Ok(job) = jobs.recv() {
+        if catch_unwind(AssertUnwindSafe(|| job(&mut connection))).is_err() {
+            tracing::error!("a transaction on SQLite has panicked");
+        }
+    }
+}
+
+fn transact<T>(
+    connection: &mut Connection,
+    clock: &dyn Clock,
+    work: impl FnOnce(&Transaction<'_>, Timestamp) -> StoreResult<T>,
+) -> StoreResult<T> {
+    let begun = Transaction::new(connection, TransactionBehavior::Immediate);
+    let tx = begun.map_err(|error| rusqlite_error(&error))?;
+    let done = work(&tx, truncate(clock.now()))?;
+    tx.commit().map_err(|error| rusqlite_error(&error))?;
+    Ok(done)
+}
+
+fn away() -> StoreError {
+    unexpected("the connection to SQLite gave no answer")
 }
 
 /// With the same settings as the store's own connections.

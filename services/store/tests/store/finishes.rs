@@ -26,6 +26,8 @@ use baton_store::{
     sqlite::queue::SqliteQueue,
 };
 
+use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+
 use self::situations::{Situation, add, situations};
 use crate::{
     claims::situations::job,
@@ -223,4 +225,34 @@ async fn reports_fail_as_a_whole_while_the_database_is_away() {
         Err(Error::Store(StoreError::Unavailable(_))) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// A backup or a person's shell may hold the file for long. What has succeeded meanwhile must not be let go, or it is called
+/// again.
+#[tokio::test]
+async fn reports_fail_as_a_whole_while_another_process_holds_the_file() {
+    let folder = Folder::new();
+    let situations: Vec<(usize, Situation)> = numbered().into_iter().take(2).collect();
+    let (store, hot) = sqlite_store(&folder, &clock()).await;
+    fill(store.as_ref(), &situations).await;
+    let queue = SqliteQueue::new(hot, store, Arc::new(Counted::default()));
+    let reports: Vec<FinishedRun> = situations
+        .iter()
+        .map(|(number, situation)| situation.report(*number))
+        .collect();
+
+    let other = sea_orm::Database::connect(format!("sqlite:{}", folder.file().display())).await;
+    let other = other.expect("the file opens beside");
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let held = other.begin_with_options(options).await.expect("nobody writes");
+    match queue.finish_runs(&reports).await {
+        Err(Error::Store(StoreError::Unavailable(_))) => {}
+        answered => panic!("{answered:?}"),
+    }
+    held.rollback().await.expect("nothing was written");
+    let answers = queue.finish_runs(&reports).await.expect("the file is free");
+    assert!(!answers.contains(&Settled::Unrecorded), "{answers:?}");
 }
