@@ -1,6 +1,6 @@
 //! Rows of the hot path's tables on tokio-postgres, and the statements that read and write many at once.
 //!
-//! Rows travel as one array a column; which columns there are is told in [`crate::tables`].
+//! Rows travel as one array a column; which columns there are is told in `tables`.
 
 use std::ops::RangeFrom;
 

@@ -1,6 +1,6 @@
 //! Rows of the hot path's tables on rusqlite, stored as SeaORM stores them, and the statements that write one.
 //!
-//! Which columns there are is told in [`crate::tables`]. What writes says `OR FAIL`: a transaction that meets an error is
+//! Which columns there are is told in `tables`. What writes says `OR FAIL`: a transaction that meets an error is
 //! rolled back as a whole, so no statement need keep copies of pages to undo itself alone.
 
 use std::ops::RangeFrom;
