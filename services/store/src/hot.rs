@@ -1,5 +1,5 @@
-//! What both hot paths have in common: what they hold of an endpoint, what they write of it, and how a batch of ends is
-//! judged. How rows are loaded and written is each driver's own.
+//! What both hot paths have in common: what they hold of an endpoint, what they write of it (which the general way writes, too),
+//! and how a batch of ends is judged. How rows are loaded and written is each driver's own.
 
 use std::collections::BTreeMap;
 
@@ -41,8 +41,10 @@ pub(crate) struct Loaded {
 #[derive(Default)]
 pub(crate) struct Writes {
     pub states: Vec<endpoint_state::Model>,
+    /// Endpoints whose hints are replaced.
     pub rehinted: Vec<Uuid>,
     pub hints: Vec<hint::Model>,
+    /// Endpoints whose plan row is replaced.
     pub replanned: Vec<Uuid>,
     pub plan_rows: Vec<live_run::Model>,
     pub live: Vec<live_run::Model>,
@@ -80,6 +82,11 @@ impl Writes {
             self.replanned.push(id.0);
             self.plan_rows.extend(schedule.plan_row.iter().map(live_row));
         }
+        self.add_records(schedule);
+    }
+
+    /// What is only ever added to.
+    pub fn add_records(&mut self, schedule: &Schedule) {
         self.history.extend(schedule.ended.iter().map(history_row));
         self.changes.extend(schedule.changes.iter().map(change_row));
     }

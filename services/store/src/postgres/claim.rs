@@ -13,6 +13,7 @@ use crate::{
     entity::live_run,
     error::postgres_error,
     mapping::{duration, endpoints::request_of, number, runs::live_of},
+    repo::queue::best,
     tables::{Table as _, list_of},
 };
 
@@ -27,12 +28,8 @@ use crate::{
 /// another user has due.
 ///
 /// At most one row an endpoint: the one that no better one stands before; what has its place is best, then a due cadence
-/// row. What holds a place is there only while the endpoint is busy, and of the others only earlier ones can be better: so few
-/// of an endpoint's rows are looked at, however many wait. What others have locked is left out. An endpoint is found again by
-/// its place in the table, which within one statement stands still.
-///
-/// `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
-/// statistics those look like the cheapest way to find a single row, and are the dearest.
+/// row (see `best`). What others have locked is left out. An endpoint is found again by its place in the table, which within
+/// one statement stands still.
 ///
 /// With `per_host`, hosts to which $4 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
@@ -60,7 +57,9 @@ fn lock_due_of(per_host: bool) -> String {
         "{hosts}", "{host}", "{join}", "{full}", "{hosted}", "{within}", "{from}",
     ];
     let fill = |sql: String, (name, part): (&str, &str)| sql.replace(name, part);
-    let sql = LOCK_DUE.replace("{most}", &limits::LANE_PER_CLAIM.to_string());
+    let sql = LOCK_DUE
+        .replace("{most}", &limits::LANE_PER_CLAIM.to_string())
+        .replace("{best}", &best("(SELECT now FROM clock)"));
     names.into_iter().zip(parts).fold(sql, fill)
 }
 
@@ -117,41 +116,7 @@ WITH clock AS MATERIALIZED (
            AND r.due_at <= (SELECT now FROM clock)
            AND (r.fence > 0 OR s.busy_runs < s.room)
            {full}
-           AND CASE
-               WHEN r.fence > 0
-               THEN NOT EXISTS (
-                    SELECT 1
-                      FROM live_runs b
-                     WHERE b.endpoint_id = r.endpoint_id
-                       AND b.status <> 'running'
-                       AND b.fence > 0
-                       AND b.due_at <= r.due_at
-                       AND (b.due_at, b.id) < (r.due_at, r.id))
-               WHEN s.busy_runs > 0 AND EXISTS (
-                    SELECT 1
-                      FROM live_runs b
-                     WHERE b.endpoint_id = r.endpoint_id
-                       AND b.status <> 'running'
-                       AND b.fence > 0
-                       AND b.due_at <= (SELECT now FROM clock))
-               THEN FALSE
-               WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
-               THEN TRUE
-               ELSE NOT EXISTS (
-                    SELECT 1
-                      FROM live_runs b
-                     WHERE b.endpoint_id = r.endpoint_id
-                       AND b.slot = 'plan'
-                       AND b.cause IN ('cron', 'interval', 'hint-interval')
-                       AND b.due_at <= (SELECT now FROM clock))
-                AND NOT EXISTS (
-                    SELECT 1
-                      FROM live_runs b
-                     WHERE b.endpoint_id = r.endpoint_id
-                       AND b.status <> 'running'
-                       AND b.due_at <= r.due_at
-                       AND (b.due_at, b.id) < (r.due_at, r.id))
-               END
+           AND {best}
          ORDER BY r.due_at, r.id
          LIMIT (SELECT rows FROM share)) c{within}
 ), cut AS MATERIALIZED (

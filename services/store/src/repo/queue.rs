@@ -49,10 +49,6 @@ pub(crate) const ACTIVE_LANES: &str = "
 /// Rows of lane $3 that may start at $1: due, with a place on their endpoint (`fence > 0`) or room for one more there. At
 /// most one an endpoint: the row that no better one stands before; what has its place is best, then a due cadence row. At
 /// most $2, earliest first.
-///
-/// An earlier row is better than any that is no cadence row, and is met at once: so of an endpoint's rows, however many wait,
-/// only the first and the cadence row have the others looked at for one with a place. `status <> 'running'` says of a live row
-/// what `status = 'planned'` does, but fits no index of planned rows, only that of the endpoint's.
 const DUE: &str = "
     SELECT {columns}
       FROM live_runs r
@@ -61,7 +57,17 @@ const DUE: &str = "
        AND r.status = 'planned'
        AND r.due_at <= $1
        AND (r.fence > 0 OR s.busy_runs < s.room){full}
-       AND CASE
+       AND {best}
+     ORDER BY r.due_at, r.id
+     LIMIT $2";
+
+/// Row `r`, due at `{now}`, is the one of its endpoint that no better one stands before; `s` is the endpoint's state.
+///
+/// An earlier row is better than any that is no cadence row, and is met at once: so of an endpoint's rows, however many wait,
+/// only the first and the cadence row have the others looked at for one with a place, which is there only while the endpoint
+/// is busy. `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
+/// statistics those look like the cheapest way to find a single row, and are the dearest.
+const BEST: &str = "CASE
            WHEN r.fence > 0
            THEN NOT EXISTS (
                 SELECT 1
@@ -86,20 +92,23 @@ const DUE: &str = "
                  WHERE b.endpoint_id = r.endpoint_id
                    AND b.slot = 'plan'
                    AND b.cause IN ('cron', 'interval', 'hint-interval')
-                   AND b.due_at <= $1)
+                   AND b.due_at <= {now})
             AND NOT {placed}
-           END
-     ORDER BY r.due_at, r.id
-     LIMIT $2";
+           END";
 
-/// A row of the endpoint is due that holds a place, which it does only while the endpoint is busy.
+/// A row of the endpoint is due that holds a place.
 const PLACED: &str = "(s.busy_runs > 0 AND EXISTS (
                 SELECT 1
                   FROM live_runs b
                  WHERE b.endpoint_id = r.endpoint_id
                    AND b.status <> 'running'
                    AND b.fence > 0
-                   AND b.due_at <= $1))";
+                   AND b.due_at <= {now}))";
+
+/// [`BEST`] at a time that is told by `now`.
+pub(crate) fn best(now: &str) -> String {
+    BEST.replace("{placed}", PLACED).replace("{now}", now)
+}
 
 /// Rows of `live_runs` whose lease ended by $1; at most $2.
 const EXPIRED: &str = "
@@ -356,7 +365,7 @@ pub(crate) fn due() -> &'static str {
 }
 
 fn due_with(columns: &str) -> String {
-    DUE.replace("{columns}", columns).replace("{placed}", PLACED)
+    DUE.replace("{columns}", columns).replace("{best}", &best("$1"))
 }
 
 /// [`NEXT_DUE`] for SQLite's own queue, whatever host is called.

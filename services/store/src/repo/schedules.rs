@@ -8,10 +8,10 @@ use sea_orm::{
 use crate::{
     entity::{endpoint_state, hint, job_endpoint, live_run, run_history, schedule_change},
     error::store_error,
+    hot,
     mapping::{
         endpoints::{endpoint_row, hint_row, state_row},
-        records::change_row,
-        runs::{history_row, live_row},
+        runs::live_row,
     },
     tx::SqlTx,
 };
@@ -19,15 +19,7 @@ use crate::{
 #[derive(Default)]
 pub struct Writes {
     endpoints: Vec<job_endpoint::Model>,
-    states: Vec<endpoint_state::Model>,
-    /// Endpoints whose hints are replaced.
-    rehinted: Vec<Uuid>,
-    hints: Vec<hint::Model>,
-    /// Endpoints whose plan row is replaced.
-    replanned: Vec<Uuid>,
-    plan_rows: Vec<live_run::Model>,
-    ended: Vec<run_history::Model>,
-    changes: Vec<schedule_change::ActiveModel>,
+    rest: hot::Writes,
 }
 
 impl Writes {
@@ -35,10 +27,11 @@ impl Writes {
     pub fn of_new(schedule: &Schedule) -> Self {
         let mut writes = Self::default();
         writes.endpoints.push(endpoint_row(&schedule.endpoint));
-        writes.states.push(state_row(schedule.endpoint.id, &schedule.state));
-        writes.hints.extend(schedule.hints.iter().map(hint_row));
-        writes.plan_rows.extend(schedule.plan_row.iter().map(live_row));
-        writes.add_records(schedule);
+        let rest = &mut writes.rest;
+        rest.states.push(state_row(schedule.endpoint.id, &schedule.state));
+        rest.hints.extend(schedule.hints.iter().map(hint_row));
+        rest.plan_rows.extend(schedule.plan_row.iter().map(live_row));
+        rest.add_records(schedule);
         writes
     }
 
@@ -46,51 +39,31 @@ impl Writes {
     pub fn of_changed(schedules: &[Schedule]) -> Self {
         let mut writes = Self::default();
         for schedule in schedules {
-            writes.add(schedule);
+            if schedule.dirty.endpoint {
+                writes.endpoints.push(endpoint_row(&schedule.endpoint));
+            }
+            writes.rest.add_schedule(schedule);
         }
         writes
     }
 
-    fn add(&mut self, schedule: &Schedule) {
-        let id = schedule.endpoint.id;
-        if schedule.dirty.endpoint {
-            self.endpoints.push(endpoint_row(&schedule.endpoint));
-        }
-        if schedule.dirty.state {
-            self.states.push(state_row(id, &schedule.state));
-        }
-        if schedule.dirty.hints {
-            self.rehinted.push(id.0);
-            self.hints.extend(schedule.hints.iter().map(hint_row));
-        }
-        if schedule.dirty.plan_row {
-            self.replanned.push(id.0);
-            self.plan_rows.extend(schedule.plan_row.iter().map(live_row));
-        }
-        self.add_records(schedule);
-    }
-
-    fn add_records(&mut self, schedule: &Schedule) {
-        self.ended.extend(schedule.ended.iter().map(history_row));
-        self.changes.extend(schedule.changes.iter().map(|change| {
-            let mut row = change_row(change).into_active_model();
-            row.id = NotSet;
-            row
-        }));
-    }
-
     /// Parents before children. A plan row that was claimed is `taken` by now and not deleted here.
     pub async fn write(self, tx: &mut SqlTx) -> StoreResult<()> {
-        tx.upsert::<job_endpoint::Entity>(self.endpoints).await?;
-        tx.upsert::<endpoint_state::Entity>(self.states).await?;
-        delete_hints(tx, self.rehinted).await?;
-        tx.insert::<hint::Entity>(self.hints).await?;
-        delete_plan_rows(tx, self.replanned).await?;
-        let plan_rows = tx.stamp_live(self.plan_rows).await?;
+        let Self { endpoints, rest } = self;
+        tx.upsert::<job_endpoint::Entity>(endpoints).await?;
+        tx.upsert::<endpoint_state::Entity>(rest.states).await?;
+        delete_hints(tx, rest.rehinted).await?;
+        tx.insert::<hint::Entity>(rest.hints).await?;
+        delete_plan_rows(tx, rest.replanned).await?;
+        let plan_rows = tx.stamp_live(rest.plan_rows).await?;
         tx.insert::<live_run::Entity>(plan_rows).await?;
-        let ended = tx.stamp_history(self.ended).await?;
+        let ended = tx.stamp_history(rest.history).await?;
         tx.insert::<run_history::Entity>(ended).await?;
-        tx.insert::<schedule_change::Entity>(self.changes).await
+        let changes = rest.changes.into_iter().map(|change| schedule_change::ActiveModel {
+            id: NotSet,
+            ..change.into_active_model()
+        });
+        tx.insert::<schedule_change::Entity>(changes.collect()).await
     }
 }
 

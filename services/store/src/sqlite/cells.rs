@@ -99,16 +99,19 @@ pub fn next<T: Cell>(row: &Row<'_>, place: &mut RangeFrom<usize>) -> rusqlite::R
 
 /// Adds a row; the parameters are those of [`Bound::bind`].
 pub fn insert_of<T: Table>() -> String {
-    let places: Vec<String> = (1..=T::COLUMNS.len()).map(|place| format!("?{place}")).collect();
-    let (table, columns, places) = (T::TABLE, quoted(T::COLUMNS), places.join(", "));
-    format!("INSERT OR FAIL INTO {table} ({columns}) VALUES ({places})")
+    insert_and::<T>(&[])
 }
 
 /// Like [`insert_of`], for runs: the parameter behind the row's is the number of the transaction.
 pub fn add_of<T: Table>() -> String {
-    let places: Vec<String> = (1..=T::COLUMNS.len() + 1).map(|place| format!("?{place}")).collect();
-    let (table, columns, places) = (T::TABLE, quoted(T::COLUMNS), places.join(", "));
-    format!("INSERT OR FAIL INTO {table} ({columns}, changed_in) VALUES ({places})")
+    insert_and::<T>(&["changed_in"])
+}
+
+fn insert_and<T: Table>(more: &[&str]) -> String {
+    let columns = [T::COLUMNS, more].concat();
+    let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
+    let (table, columns, places) = (T::TABLE, quoted(&columns), places.join(", "));
+    format!("INSERT OR FAIL INTO {table} ({columns}) VALUES ({places})")
 }
 
 /// Writes every column of the row that `key` finds; the parameters are those of [`Bound::bind`].

@@ -216,17 +216,17 @@ pub(super) fn write(tx: &Transaction<'_>, writes: Writes, as_live: Live) -> Stor
         Live::Again => &CHANGE_LIVE,
     };
     let mut numbered = Numbered { tx, number: None };
-    let mut written = run_each(tx, &UPDATE_STATE, &states)?;
+    let mut written = run_each(tx, &UPDATE_STATE, &states, None)?;
     written |= remove_each(tx, DELETE_HINTS, rehinted)?;
-    written |= run_each(tx, &ADD_HINT, &hints)?;
+    written |= run_each(tx, &ADD_HINT, &hints, None)?;
     written |= numbered.run_each(change, &live)?;
     written |= remove_each(tx, DELETE_PLAN_ROW, replanned)?;
     written |= remove_each(tx, DELETE_LIVE, gone)?;
     written |= numbered.run_each(&ADD_HISTORY, &ended)?;
     written |= numbered.run_each(&ADD_LIVE, &plan_rows)?;
     written |= numbered.run_each(&ADD_HISTORY, &history)?;
-    written |= run_each(tx, &ADD_ATTEMPT, &attempts)?;
-    written |= run_each(tx, &ADD_CHANGE, &changes)?;
+    written |= run_each(tx, &ADD_ATTEMPT, &attempts, None)?;
+    written |= run_each(tx, &ADD_CHANGE, &changes, None)?;
     Ok(written)
 }
 
@@ -248,28 +248,25 @@ impl Numbered<'_, '_> {
                 *self.number.insert(taken.map_err(|error| rusqlite_error(&error))?)
             }
         };
-        let mut statement = prepared(self.tx, sql)?;
-        let mut run = |row: &T| {
-            row.bind(&mut statement)?;
-            statement.raw_bind_parameter(T::COLUMNS.len() + 1, number)?;
-            statement.raw_execute()
-        };
-        for row in rows {
-            run(row).map_err(|error| rusqlite_error(&error))?;
-        }
-        Ok(true)
+        run_each(self.tx, sql, rows, Some(number))
     }
 }
 
-fn run_each<T: Bound>(tx: &Transaction<'_>, sql: &str, rows: &[T]) -> StoreResult<bool> {
+/// Runs a statement that is kept ready for each row, with what stands behind its parameters. True when there is one.
+fn run_each<T: Bound>(tx: &Transaction<'_>, sql: &str, rows: &[T], behind: Option<i64>) -> StoreResult<bool> {
     if rows.is_empty() {
         return Ok(false);
     }
     let mut statement = prepared(tx, sql)?;
+    let mut run = |row: &T| {
+        row.bind(&mut statement)?;
+        if let Some(behind) = behind {
+            statement.raw_bind_parameter(T::COLUMNS.len() + 1, behind)?;
+        }
+        statement.raw_execute()
+    };
     for row in rows {
-        let bound = row.bind(&mut statement);
-        let run = bound.and_then(|()| statement.raw_execute());
-        run.map_err(|error| rusqlite_error(&error))?;
+        run(row).map_err(|error| rusqlite_error(&error))?;
     }
     Ok(true)
 }
