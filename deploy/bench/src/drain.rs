@@ -13,7 +13,8 @@ use baton_domain::{
     ids::RunId,
     ports::Topic,
     schedule::{FinishedRun, Settled},
-    services::{Claim, Claims, Queue},
+    services::{Claim, Claims, NextDue, Queue},
+    time::Timestamp,
 };
 use baton_engine::{Engine, EngineConfig};
 use baton_store::Opened;
@@ -48,8 +49,8 @@ impl Queue for Counted {
         self.queue.claim_due(claim).await
     }
 
-    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
-        self.queue.next_due_in().await
+    async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error> {
+        self.queue.next_due(claimed_at, host_concurrency).await
     }
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {

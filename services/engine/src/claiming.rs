@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use baton_domain::{
+    error::Error,
     schedule::FinishedRun,
-    services::{Claim, Claims},
+    services::{Claim, Claims, NextDue},
 };
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
@@ -26,6 +27,11 @@ const LOOK_FOR_LOST: Duration = Duration::from_millis(250);
 /// How long the slots of runs that are over are gathered when more is due than may start, so that one claim fills many of
 /// them. A claim of one run costs the database almost what one of a hundred does.
 const GATHER: Duration = Duration::from_millis(5);
+
+const AT_ONCE: NextDue = NextDue {
+    wait: Some(Duration::ZERO),
+    later: None,
+};
 
 /// What to do after a claim.
 enum Then {
@@ -101,12 +107,10 @@ impl Engine {
         if !glance {
             return None;
         }
-        match self.queue.next_due_in().await {
-            Ok(Some(Duration::ZERO)) => None,
-            Ok(next) => Some(next.unwrap_or(self.config.poll).min(self.config.poll)),
-            // The claim will tell.
-            Err(_) => None,
-        }
+        // What fails here fails the claim, too, which tells.
+        let next = self.queue.next_due(None, None).await.ok()?;
+        let wait = next.wait.unwrap_or(self.config.poll);
+        (wait > Duration::ZERO).then(|| wait.min(self.config.poll))
     }
 
     async fn claim_once(
@@ -115,6 +119,25 @@ impl Engine {
         recovered: &mut Instant,
         retry: &mut Duration,
     ) -> Then {
+        match self.claim_and_launch(ended, recovered).await {
+            Ok(then) => {
+                *retry = FIRST_RETRY;
+                then
+            }
+            Err(error) => {
+                tracing::warn!(%error, "due runs could not be claimed");
+                let wait = *retry;
+                *retry = (wait * 2).min(LAST_RETRY);
+                Then::Retry(wait)
+            }
+        }
+    }
+
+    async fn claim_and_launch(
+        &self,
+        ended: &mpsc::Sender<FinishedRun>,
+        recovered: &mut Instant,
+    ) -> Result<Then, Error> {
         let limit = self.config.claim_batch.min(self.flights.free()).max(1);
         let claim = Claim {
             owner: self.config.owner.clone(),
@@ -122,44 +145,38 @@ impl Engine {
             limit,
             host_concurrency: self.config.host_concurrency,
         };
-        let claims = match self.queue.claim_due(&claim).await {
-            Ok(claims) => claims,
-            Err(error) => {
-                tracing::warn!(%error, "due runs could not be claimed");
-                let wait = *retry;
-                *retry = (wait * 2).min(LAST_RETRY);
-                return Then::Retry(wait);
-            }
-        };
-        *retry = FIRST_RETRY;
-        let overdue = claims.next_due_in == Some(Duration::ZERO);
-        let Claims {
-            runs,
-            next_due_in,
-            later_due_in,
-        } = claims;
+        let Claims { runs, at, more } = self.queue.claim_due(&claim).await?;
         let taken = runs.len();
         for claimed in runs {
             self.launch(claimed, ended).await;
         }
-        // A claim takes one run of an endpoint, and a host's share: there may be more at once.
-        let more = taken == limit || (taken > 0 && overdue);
-        if more && recovered.elapsed() < self.config.lease / 3 {
-            return if taken == limit { Then::WithSlots } else { Then::AtOnce };
-        }
         let since = recovered.elapsed();
-        if (overdue && since >= LOOK_FOR_LOST) || since >= self.config.lease / 3 {
+        let leases_wait = since >= self.config.lease / 3;
+        if taken == limit && !leases_wait {
+            return Ok(Then::WithSlots);
+        }
+        // Asked only now: what was taken is in the air already.
+        let next = if more {
+            AT_ONCE
+        } else {
+            self.queue.next_due(Some(at), claim.host_concurrency).await?
+        };
+        let overdue = next.wait == Some(Duration::ZERO);
+        // A claim takes one run of an endpoint, and a host's share: there may be more at once.
+        if taken > 0 && overdue && !leases_wait {
+            return Ok(Then::AtOnce);
+        }
+        if leases_wait || (overdue && since >= LOOK_FOR_LOST) {
             *recovered = Instant::now();
             if self.recover_lost().await || taken > 0 {
-                return Then::AtOnce;
+                return Ok(Then::AtOnce);
             }
         }
-        let wait = if overdue {
-            later_due_in.unwrap_or(CONTENDED).min(CONTENDED)
+        Ok(Then::Within(if overdue {
+            next.later.unwrap_or(CONTENDED).min(CONTENDED)
         } else {
-            next_due_in.unwrap_or(self.config.poll).min(self.config.poll)
-        };
-        Then::Within(wait)
+            next.wait.unwrap_or(self.config.poll).min(self.config.poll)
+        }))
     }
 
     /// Takes back runs of engines that fell silent. True when there were any. This engine's own leases are renewed

@@ -19,7 +19,7 @@ use baton_domain::{
     ports::{Page, RunFilter, Store, Topic},
     run::{Run, RunStatus},
     schedule::{FinishedRun, Settled},
-    services::{Claim, Claims, EndpointDraft, Idempotency, Purpose, Queue, RunRequest, Services, StoreQueue},
+    services::{Claim, Claims, EndpointDraft, Idempotency, NextDue, Purpose, Queue, RunRequest, Services, StoreQueue},
     time::{Clock, Timestamp, after, elapsed},
 };
 use tokio::{task::JoinHandle, time::Instant};
@@ -85,24 +85,22 @@ impl Queue for Unsteady {
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
         self.gate()?;
         self.claims.fetch_add(1, Ordering::SeqCst);
-        let claims = self.inner.claim_due(claim).await?;
-        if !self.held.load(Ordering::SeqCst) {
-            return Ok(claims);
-        }
-        Ok(Claims {
-            next_due_in: Some(Duration::ZERO),
-            later_due_in: claims.later_due_in.or(claims.next_due_in),
-            ..claims
-        })
+        self.inner.claim_due(claim).await
     }
 
-    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
+    async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error> {
         self.gate()?;
-        self.glances.fetch_add(1, Ordering::SeqCst);
-        if self.held.load(Ordering::SeqCst) {
-            return Ok(Some(Duration::ZERO));
+        if claimed_at.is_none() {
+            self.glances.fetch_add(1, Ordering::SeqCst);
         }
-        self.inner.next_due_in().await
+        let next = self.inner.next_due(claimed_at, host_concurrency).await?;
+        if !self.held.load(Ordering::SeqCst) {
+            return Ok(next);
+        }
+        Ok(NextDue {
+            wait: Some(Duration::ZERO),
+            later: next.later.or(next.wait),
+        })
     }
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {

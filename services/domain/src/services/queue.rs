@@ -71,15 +71,23 @@ impl ClaimedRun {
 }
 
 /// What a claim gave.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Claims {
     pub runs: Vec<ClaimedRun>,
-    /// How long until something else comes due, by the store's clock; `None` when nothing is planned.
-    pub next_due_in: Option<Duration>,
-    /// When something is due that was not taken (`next_due_in` is zero): how long until the next that came due after the
-    /// claim looked. What is held by somebody else must not delay what is not. Left out where a claim gave what it was asked
-    /// for.
-    pub later_due_in: Option<Duration>,
+    /// When it looked, by the store's clock.
+    pub at: Timestamp,
+    /// As many were taken as were asked for, or a user's share: there may be more.
+    pub more: bool,
+}
+
+/// What comes due, by the store's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextDue {
+    /// How long until something is due, zero when something is; `None` when nothing is planned.
+    pub wait: Option<Duration>,
+    /// When something is due already: how long until the next that came due after the claim looked. What is held by
+    /// somebody else must not delay what is not.
+    pub later: Option<Duration>,
 }
 
 /// What an engine needs. Each method is one transaction.
@@ -87,11 +95,9 @@ pub struct Claims {
 pub trait Queue: Send + Sync {
     /// Takes up to `limit` due runs whose endpoints are free. None starts before its planned time.
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error>;
-    /// How long until something is due, without taking it; `None` when nothing is planned. Cheaper than a claim that finds
-    /// nothing; a queue that cannot tell says that something is due.
-    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
-        Ok(Some(Duration::ZERO))
-    }
+    /// How long until something is due, without taking it: after a claim, at the time when that looked, or before one.
+    /// Cheaper than a claim that finds nothing. With `host_concurrency`, runs of hosts without room do not count.
+    async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error>;
     /// Extends leases; returns the ids of those that are still held.
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error>;
     /// Records results and plans what comes next. One answer a report, in order.
@@ -168,23 +174,26 @@ impl Queue for StoreQueue {
             save(tx.as_mut(), schedules).await?;
             held_back.write(tx.as_mut()).await?;
         }
-        let next = tx.next_due(None, claim.host_concurrency).await?;
-        let later = match next {
-            Some(at) if at <= now => tx.next_due(Some(now), claim.host_concurrency).await?,
-            _ => None,
-        };
         tx.commit().await?;
         Ok(Claims {
+            more: ids.len() >= claim.limit,
             runs,
-            next_due_in: next.map(|at| elapsed(now, at)),
-            later_due_in: later.map(|at| elapsed(now, at)),
+            at: now,
         })
     }
 
-    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
+    async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error> {
         let mut tx = self.store.read().await?;
-        let next = tx.next_due(None, None).await?;
-        Ok(next.map(|at| elapsed(tx.now(), at)))
+        let now = tx.now();
+        let next = tx.next_due(None, host_concurrency).await?;
+        let later = match next {
+            Some(at) if at <= now => tx.next_due(Some(claimed_at.unwrap_or(now)), host_concurrency).await?,
+            _ => None,
+        };
+        Ok(NextDue {
+            wait: next.map(|at| elapsed(now, at)),
+            later: later.map(|at| elapsed(now, at)),
+        })
     }
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {

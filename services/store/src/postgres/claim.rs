@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use baton_domain::{limits, ports::StoreResult, run::LiveRun, services::ClaimedRun};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::columns::{Read as _, next};
 use crate::{
@@ -149,10 +150,9 @@ SELECT l.id,
 /// against them.
 ///
 /// `claimed` and `moved` are the row's and the endpoint's half of the transition. What is `taken` at its first fence
-/// `was_plan`, the plan row, until now. `used_up` takes the one-shot along that a plan row consumes, and `recorded`
-/// appends that to the record. Where another row than the plan row is claimed, `beside` is the plan row of its endpoint, if
-/// that has to do with a hint: `held` keeps a due one-shot there due, and `withdrawn` takes a hinted time out that is now
-/// too close to the claimed one.
+/// `was_plan`, the plan row, until now. `hinted` is true where [`HINTS`] has to follow: a plan row consumes a one-shot, or
+/// another row than the plan row is claimed, and that has to do with a hint. Few claims need it, and a statement costs by
+/// its length before it reads anything.
 ///
 /// What follows `claimed` reads `taken`, which is as narrow as can be, and joins nothing to it that has no index: rows that
 /// an UPDATE or DELETE joins are copied whole, each time that one is looked at.
@@ -186,10 +186,10 @@ WITH claimed AS (
                 AND r.source = 'ai-hint'
                 AND r.cause IN ('plan-step', 'hint-oneshot')
                 AND r.fence = 0)
- RETURNING {row}, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes, e.min_interval_us,
+ RETURNING {row}, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes,
            r.slot = 'taken' AND r.fence = 1 AS was_plan
 ), taken AS MATERIALIZED (
-    SELECT id, endpoint_id, user_id, source, cause, planned_at, due_at, one_shot_id, min_interval_us,
+    SELECT endpoint_id, source, cause, planned_at, due_at,
            was_plan, fence = 1 AS first,
            cause IN ('cron', 'interval', 'hint-interval') AS cadence
       FROM claimed
@@ -212,6 +212,30 @@ WITH claimed AS (
            busy_since       = CASE WHEN c.first THEN COALESCE(s.busy_since, $1) ELSE s.busy_since END
       FROM taken c
      WHERE s.endpoint_id = c.endpoint_id
+)
+SELECT c.*,
+       CASE WHEN c.was_plan THEN c.one_shot_id IS NOT NULL
+            ELSE EXISTS (
+                 SELECT 1
+                   FROM live_runs p
+                  WHERE p.endpoint_id = c.endpoint_id
+                    AND p.slot = 'plan'
+                    AND (p.one_shot_id IS NOT NULL OR p.cause IN ('hint-oneshot', 'hint-interval')))
+       END AS hinted
+  FROM claimed c
+ ORDER BY c.due_at, c.id";
+
+/// What the hand-over at $1 of the rows $2 does to hints. `used_up` takes the one-shot along that a plan row consumes, and
+/// `recorded` appends that to the record. Where another row than the plan row was claimed, `beside` is the plan row of its
+/// endpoint, if that has to do with a hint: `held` keeps a due one-shot there due, and `withdrawn` takes a hinted time out
+/// that is now too close to the claimed one.
+pub const HINTS: &str = "
+WITH taken AS MATERIALIZED (
+    SELECT r.endpoint_id, r.user_id, r.cause, r.planned_at, r.one_shot_id, e.min_interval_us,
+           r.slot = 'taken' AND r.fence = 1 AS was_plan
+      FROM live_runs r
+      JOIN job_endpoints e ON e.id = r.endpoint_id
+     WHERE r.id = ANY($2::uuid[])
 ), used_up AS (
     DELETE FROM hints h
      USING taken c
@@ -236,16 +260,14 @@ WITH claimed AS (
       FROM beside b
      WHERE h.id = b.one_shot_id
        AND b.due_at <= $1
-), withdrawn AS (
-    DELETE FROM live_runs p
-     USING beside b
-      JOIN endpoint_state s ON s.endpoint_id = b.endpoint_id
-     WHERE p.id = b.id
-       AND (b.cause = 'hint-oneshot' OR (b.cause = 'hint-interval' AND b.due_at > $1))
-       AND NOT b.test
-       AND b.hinted_at < GREATEST(s.last_planned_at, b.planned_at) + b.min_interval_us * INTERVAL '1 microsecond'
 )
-SELECT * FROM claimed ORDER BY due_at, id";
+DELETE FROM live_runs p
+ USING beside b
+  JOIN endpoint_state s ON s.endpoint_id = b.endpoint_id
+ WHERE p.id = b.id
+   AND (b.cause = 'hint-oneshot' OR (b.cause = 'hint-interval' AND b.due_at > $1))
+   AND NOT b.test
+   AND b.hinted_at < GREATEST(s.last_planned_at, b.planned_at) + b.min_interval_us * INTERVAL '1 microsecond'";
 
 /// One row: how many microseconds until the earliest waiting row that nothing blocks comes due, or a lease ends, after $1
 /// or, when that is NULL, the database's clock. NULL when nothing will. And, when that is due already, until the earliest
@@ -307,6 +329,16 @@ SELECT CAST(CEIL(EXTRACT(EPOCH FROM next.at - clock.now) * 1000000) AS BIGINT) A
   FROM clock
  CROSS JOIN next
   LEFT JOIN later ON TRUE";
+
+/// The rows of [`CLAIM`] for which [`HINTS`] has to follow.
+pub fn hinted_of(rows: &[Row]) -> StoreResult<Vec<Uuid>> {
+    let read = |row: &Row| -> Result<Option<Uuid>, tokio_postgres::Error> {
+        let hinted: bool = row.try_get(row.len() - 1)?;
+        hinted.then(|| row.try_get("id")).transpose()
+    };
+    let ids: Result<Vec<Uuid>, _> = rows.iter().map(read).filter_map(Result::transpose).collect();
+    ids.map_err(|error| postgres_error(&error))
+}
 
 /// Reads a row of [`CLAIM`].
 pub fn claimed_of(row: &Row) -> StoreResult<ClaimedRun> {

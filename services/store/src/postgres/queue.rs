@@ -12,7 +12,7 @@ use baton_domain::{
     limits,
     ports::{Store, StoreResult},
     schedule::{FinishedRun, Settled},
-    services::{Claim, ClaimedRun, Claims, Queue, StoreQueue},
+    services::{Claim, ClaimedRun, Claims, NextDue, Queue, StoreQueue},
     time::Timestamp,
 };
 use futures_util::future::try_join;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     apart::{Apart, DueRow, claim_apart},
-    claim::{CLAIM, HOSTS_TURN, claimed_of, lock_due, next_due},
+    claim::{CLAIM, HINTS, HOSTS_TURN, claimed_of, hinted_of, lock_due, next_due},
     columns::param,
     finish::finish,
     session::{Hot, Step, Work, micros_as_float},
@@ -76,29 +76,35 @@ impl PostgresQueue {
         let work = self.hot.work().await?;
         let asked = self.hot.now();
         let per_host = claim.host_concurrency.map(i64::from);
+        let look = Look {
+            now: asked,
+            limit: claim.limit,
+            share: None,
+            per_host,
+        };
         let Due {
             rows: due, now, cut, ..
-        } = take_due(&work, claim.limit, per_host, asked).await?;
-        // There may be more: whoever claims looks again at once.
+        } = take_due(&work, look).await?;
         let more = due.len() >= claim.limit || (cut > 0 && !due.is_empty());
         let mut handed = Vec::new();
         let mut apart = Apart::default();
+        let mut last: Vec<Step> = Vec::new();
         if !due.is_empty() {
             handed = work.one(hand_over(claim, &due, now)).await?;
+            let hinted = hinted_of(&handed)?;
+            if !hinted.is_empty() {
+                let params = vec![param(now, Type::TIMESTAMPTZ), param(hinted, Type::UUID_ARRAY)];
+                last.push(Step::new(HINTS, params));
+            }
             let left = left_over(due, &handed).map_err(|error| postgres_error(&error))?;
             if !left.is_empty() {
                 apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
             }
         }
-        let next = (!more).then(|| what_next(asked, Some(now), per_host));
-        let commit = work.all_and_commit(next.into_iter().collect());
+        let commit = work.all_and_commit(last);
         // The commit is on its way while the rows are read.
         let read = async { handed.iter().map(claimed_of).collect::<StoreResult<Vec<ClaimedRun>>>() };
-        let (next, mut runs) = try_join(commit, read).await?;
-        let (next_due_in, later_due_in) = match next.first() {
-            Some(rows) => (due_in(rows, "next_due_us")?, due_in(rows, "later_due_us")?),
-            None => (Some(Duration::ZERO), None),
-        };
+        let (_, mut runs) = try_join(commit, read).await?;
         let Apart { claimed, cooling } = apart;
         if !claimed.is_empty() {
             runs.extend(claimed);
@@ -108,11 +114,7 @@ impl PostgresQueue {
             self.hold_back(&cooling).await;
         }
         // Handed out only now that it is committed: a run that starts is a run that nobody else may start.
-        Ok(Claims {
-            runs,
-            next_due_in,
-            later_due_in,
-        })
+        Ok(Claims { runs, at: now, more })
     }
 
     /// Has the general way say what becomes of wishes within a cooldown. What it fails to do is due still, and met by the
@@ -131,6 +133,17 @@ impl Fast for PostgresQueue {
     }
 }
 
+/// What a claim looks for.
+#[derive(Clone, Copy)]
+struct Look {
+    /// `None` is the database's time.
+    now: Option<Timestamp>,
+    limit: usize,
+    /// Rows of each lane; `None` is a lane's part of the limit.
+    share: Option<usize>,
+    per_host: Option<i64>,
+}
+
 /// Rows that are due at `now`, their endpoints locked.
 struct Due {
     rows: Vec<DueRow>,
@@ -143,55 +156,53 @@ struct Due {
 
 /// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted. And others may
 /// have locked what every lane has first: then with room for what several of them hold.
-async fn take_due(work: &Work, limit: usize, per_host: Option<i64>, now: Option<Timestamp>) -> StoreResult<Due> {
-    if per_host.is_some() {
+async fn take_due(work: &Work, first: Look) -> StoreResult<Due> {
+    if first.per_host.is_some() {
         work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
     }
-    let look = async |now: Option<Timestamp>, share: Option<usize>, limit: usize| {
-        let rows = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let mut params = vec![
-            param(now, Type::TIMESTAMPTZ),
-            param(rows(limit), Type::INT8),
-            param(share.map(rows), Type::INT8),
-        ];
-        params.extend(per_host.map(|most| param(most, Type::INT8)));
-        let rows = work.one(Step::new(lock_due(per_host.is_some()), params)).await?;
-        due_of(&rows)
-    };
-    let due = look(now, None, limit).await?;
-    if due.rows.len() >= limit || due.cut == 0 {
+    let mut look = first;
+    let due = look_at(work, look).await?;
+    look.now = Some(due.now);
+    if due.rows.len() >= look.limit || due.cut == 0 {
         return Ok(due);
     }
-    let most = usize::from(limits::LANE_PER_CLAIM);
-    let (most, limit) = if due.rows.is_empty() {
-        (most * CROWD, limit.min(most.saturating_mul(due.cut)))
-    } else {
-        (most, limit)
-    };
-    let share = wider_share(limit, due.cut, most);
+    let mut most = usize::from(limits::LANE_PER_CLAIM);
+    if due.rows.is_empty() {
+        look.limit = look.limit.min(most.saturating_mul(due.cut));
+        most *= CROWD;
+    }
+    let share = wider_share(look.limit, due.cut, most);
     if share <= due.share {
         return Ok(due);
     }
-    look(Some(due.now), Some(share), limit).await
+    look.share = Some(share);
+    look_at(work, look).await
+}
+
+async fn look_at(work: &Work, look: Look) -> StoreResult<Due> {
+    let rows = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut params = vec![
+        param(look.now, Type::TIMESTAMPTZ),
+        param(rows(look.limit), Type::INT8),
+        param(look.share.map(rows), Type::INT8),
+    ];
+    params.extend(look.per_host.map(|most| param(most, Type::INT8)));
+    let rows = work.one(Step::new(lock_due(look.per_host.is_some()), params)).await?;
+    due_of(&rows)
 }
 
 fn due_of(rows: &[Row]) -> StoreResult<Due> {
     let first = rows.first().ok_or_else(|| unexpected("one row tells the time"))?;
-    let read = || -> Result<(Timestamp, i64, i64, Vec<DueRow>), tokio_postgres::Error> {
-        let rows = rows.iter().map(due_row).filter_map(Result::transpose);
-        Ok((
-            first.try_get("now")?,
-            first.try_get("share")?,
-            first.try_get("cut")?,
-            rows.collect::<Result<_, _>>()?,
-        ))
+    let count = |name: &str| -> StoreResult<usize> {
+        let count: i64 = first.try_get(name).map_err(|error| postgres_error(&error))?;
+        number(name, count)
     };
-    let (now, share, cut, rows) = read().map_err(|error| postgres_error(&error))?;
+    let due = rows.iter().map(due_row).filter_map(Result::transpose);
     Ok(Due {
-        rows,
-        now,
-        share: number("share", share)?,
-        cut: number("cut", cut)?,
+        rows: due.collect::<Result<_, _>>().map_err(|error| postgres_error(&error))?,
+        now: first.try_get("now").map_err(|error| postgres_error(&error))?,
+        share: count("share")?,
+        cut: count("cut")?,
     })
 }
 
@@ -225,13 +236,7 @@ fn hand_over(claim: &Claim, due: &[DueRow], now: Timestamp) -> Step {
     Step::new(CLAIM.as_str(), params)
 }
 
-fn what_next(asked: Option<Timestamp>, claimed_at: Option<Timestamp>, per_host: Option<i64>) -> Step {
-    let mut params = vec![param(asked, Type::TIMESTAMPTZ), param(claimed_at, Type::TIMESTAMPTZ)];
-    params.extend(per_host.map(|most| param(most, Type::INT8)));
-    Step::new(next_due(per_host.is_some()), params)
-}
-
-/// One of the times of [`what_next`].
+/// One of the times of [`next_due`].
 fn due_in(rows: &[Row], column: &str) -> StoreResult<Option<Duration>> {
     let row = rows.first().ok_or_else(|| unexpected("one row says what comes next"))?;
     let wait: Option<i64> = row.try_get(column).map_err(|error| postgres_error(&error))?;
@@ -245,9 +250,20 @@ impl Queue for PostgresQueue {
         Ok(self.claim(claim).await?)
     }
 
-    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
-        let rows = self.hot.glance(what_next(self.hot.now(), None, None)).await?;
-        Ok(due_in(&rows, "next_due_us")?)
+    async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error> {
+        let mut params = vec![
+            param(self.hot.now(), Type::TIMESTAMPTZ),
+            param(claimed_at, Type::TIMESTAMPTZ),
+        ];
+        params.extend(host_concurrency.map(|most| param(i64::from(most), Type::INT8)));
+        let rows = self
+            .hot
+            .glance(Step::new(next_due(host_concurrency.is_some()), params))
+            .await?;
+        Ok(NextDue {
+            wait: due_in(&rows, "next_due_us")?,
+            later: due_in(&rows, "later_due_us")?,
+        })
     }
 
     #[tracing::instrument(skip_all, level = "debug")]

@@ -12,13 +12,13 @@ use baton_domain::{
     ports::{Store, StoreResult, Topic},
     run::LiveRun,
     schedule::{FinishedRun, Settled},
-    services::{Claim, ClaimedRun, Claims, Queue, StoreQueue},
-    time::{Timestamp, elapsed},
+    services::{Claim, ClaimedRun, Claims, NextDue, Queue, StoreQueue},
+    time::Timestamp,
 };
 use rusqlite::{Transaction, named_params};
 
 use super::{
-    cells::{Cell as _, next},
+    cells::Cell as _,
     schedules::{Live, fetch_all, load, prepared, schedule, write},
     session::Hot,
 };
@@ -28,7 +28,7 @@ use crate::{
     finishing::{Fast, Finishing},
     hot::{Answers, Requests, Writes, by_endpoint, judge},
     mapping::runs::live_of,
-    repo::queue::{ACTIVE_LANES, due, in_turn, next_due, wider_share},
+    repo::queue::{ACTIVE_LANES, due, in_turn, wider_share},
 };
 
 /// Claims and finishes by the domain's own transitions, a batch in one go.
@@ -68,8 +68,8 @@ impl Queue for SqliteQueue {
         Ok(claims)
     }
 
-    async fn next_due_in(&self) -> Result<Option<Duration>, Error> {
-        self.general.next_due_in().await
+    async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error> {
+        self.general.next_due(claimed_at, host_concurrency).await
     }
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
@@ -119,10 +119,13 @@ fn claim_in(
 ) -> StoreResult<(Claims, Vec<RunId>)> {
     let holder = claim.holder(now);
     let mut writes = Writes::default();
-    let mut claims = Claims::default();
     let mut cooling = Vec::new();
-    let mut rows = due_rows(tx, claim.limit, now)?;
-    let is_full = rows.len() >= claim.limit;
+    let (mut rows, cut) = due_rows(tx, claim.limit, now)?;
+    let mut claims = Claims {
+        runs: Vec::with_capacity(rows.len()),
+        at: now,
+        more: rows.len() >= claim.limit || (cut && !rows.is_empty()),
+    };
     rows.sort_by_key(|row| (row.run.due_at, row.run.id));
     for row in rows {
         let Some(mut schedule) = schedule(tx, Requests::Read, row.run.endpoint_id)? else {
@@ -138,33 +141,23 @@ fn claim_in(
         writes.add_schedule(&schedule);
     }
     write(tx, writes, Live::Claimed)?;
-    if is_full {
-        // There may be more: whoever claims looks again at once.
-        claims.next_due_in = Some(Duration::ZERO);
-        return Ok((claims, cooling));
-    }
-    let next = next_after(tx, Timestamp::UNIX_EPOCH)?;
-    let later = match next {
-        Some(at) if at <= now => next_after(tx, now)?,
-        _ => None,
-    };
-    claims.next_due_in = next.map(|at| elapsed(now, at));
-    claims.later_due_in = later.map(|at| elapsed(now, at));
     Ok((claims, cooling))
 }
 
-/// Due rows that may start, at most one an endpoint, the first of every lane before the second of any.
-fn due_rows(tx: &Transaction<'_>, limit: usize, now: Timestamp) -> StoreResult<Vec<LiveRun>> {
+/// Due rows that may start, at most one an endpoint, the first of every lane before the second of any; and whether a lane
+/// may have more than was looked at.
+fn due_rows(tx: &Transaction<'_>, limit: usize, now: Timestamp) -> StoreResult<(Vec<LiveRun>, bool)> {
     let lanes = active_lanes(tx, now)?;
     let most = usize::from(limits::LANE_PER_CLAIM);
     let share = limit.div_ceil(lanes.len().max(1)).min(most);
-    let (mut rows, cut) = due_in_lanes(tx, &lanes, share, now)?;
+    let (mut rows, mut cut) = due_in_lanes(tx, &lanes, share, now)?;
     // Few lanes have most of what is due: once more, with room in those for twice what is wanted.
     let wider = wider_share(limit, cut, most);
     if rows.len() < limit && wider > share {
-        rows = due_in_lanes(tx, &lanes, wider, now)?.0;
+        (rows, cut) = due_in_lanes(tx, &lanes, wider, now)?;
     }
-    rows.into_iter().take(limit).map(live_of).collect()
+    let rows: StoreResult<Vec<LiveRun>> = rows.into_iter().take(limit).map(live_of).collect();
+    Ok((rows?, cut > 0))
 }
 
 fn active_lanes(tx: &Transaction<'_>, now: Timestamp) -> StoreResult<Vec<i64>> {
@@ -191,17 +184,4 @@ fn due_in_lanes(
         found.push(fetch_all::<live_run::Model>(tx, due(), params)?);
     }
     Ok(in_turn(found, share))
-}
-
-/// When the first row that nothing blocks comes due, or the first lease ends, after that time.
-fn next_after(tx: &Transaction<'_>, after: Timestamp) -> StoreResult<Option<Timestamp>> {
-    let mut statement = prepared(tx, next_due())?;
-    let mut read = || -> rusqlite::Result<[Option<Timestamp>; 2]> {
-        statement.query_row(named_params! { "$1": after.stored()? }, |row| {
-            let mut place = 0..;
-            Ok([next(row, &mut place)?, next(row, &mut place)?])
-        })
-    };
-    let times = read().map_err(|error| rusqlite_error(&error))?;
-    Ok(times.into_iter().flatten().min())
 }

@@ -11,7 +11,9 @@ use baton_domain::{
     ports::Store,
     run::{Cause, RunStatus},
     schedule::{FinishedRun, Settled},
-    services::{Claim, ClaimedRun, Claims, EndpointDraft, Idempotency, Purpose, Queue, RunRequest, StoreQueue},
+    services::{
+        Claim, ClaimedRun, Claims, EndpointDraft, Idempotency, NextDue, Purpose, Queue, RunRequest, StoreQueue,
+    },
     time::{Clock as _, Timestamp, after},
 };
 use baton_store::postgres::claim::next_due;
@@ -320,8 +322,12 @@ async fn what_somebody_else_holds_on_postgres_hides_nothing_that_comes_later() {
     assert_eq!(locked.len(), 1);
     let passed_over = claims(world.queue.as_ref(), "engine").await;
     assert_eq!(passed_over.runs.len(), 0);
-    assert_eq!(passed_over.next_due_in, Some(Duration::ZERO));
-    assert_eq!(passed_over.later_due_in, Some(40 * SECOND));
+    let next = world.queue.next_due(Some(passed_over.at), None).await;
+    let told = NextDue {
+        wait: Some(Duration::ZERO),
+        later: Some(40 * SECOND),
+    };
+    assert_eq!(next.expect("the store is up"), told);
     drop(holder);
 }
 

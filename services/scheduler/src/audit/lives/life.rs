@@ -192,7 +192,8 @@ impl Life {
                 ends: after(now, Duration::from_millis(50 + self.below(14_000))),
             });
         }
-        claims.next_due_in.map(|wait| after(now, wait))
+        let next = self.queue.next_due(Some(claims.at), None).await.expect("looks");
+        next.wait.map(|wait| after(now, wait))
     }
 
     /// Somebody does something; what is refused is refused.
