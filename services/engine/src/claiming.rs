@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use baton_domain::{
-    error::Error,
     schedule::FinishedRun,
-    services::{Claim, Claims, NextDue},
+    services::{Claim, Claims},
 };
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
@@ -27,11 +26,6 @@ const LOOK_FOR_LOST: Duration = Duration::from_millis(250);
 /// How long the slots of runs that are over are gathered when more is due than may start, so that one claim fills many of
 /// them. A claim of one run costs the database almost what one of a hundred does.
 const GATHER: Duration = Duration::from_millis(5);
-
-const AT_ONCE: NextDue = NextDue {
-    wait: Some(Duration::ZERO),
-    later: None,
-};
 
 /// What to do after a claim.
 enum Then {
@@ -107,7 +101,7 @@ impl Engine {
         if !glance {
             return None;
         }
-        // What fails here fails the claim, too, which tells.
+        // A claim tells what is wrong.
         let next = self.queue.next_due(None, None).await.ok()?;
         let wait = next.wait.unwrap_or(self.config.poll);
         (wait > Duration::ZERO).then(|| wait.min(self.config.poll))
@@ -119,25 +113,6 @@ impl Engine {
         recovered: &mut Instant,
         retry: &mut Duration,
     ) -> Then {
-        match self.claim_and_launch(ended, recovered).await {
-            Ok(then) => {
-                *retry = FIRST_RETRY;
-                then
-            }
-            Err(error) => {
-                tracing::warn!(%error, "due runs could not be claimed");
-                let wait = *retry;
-                *retry = (wait * 2).min(LAST_RETRY);
-                Then::Retry(wait)
-            }
-        }
-    }
-
-    async fn claim_and_launch(
-        &self,
-        ended: &mpsc::Sender<FinishedRun>,
-        recovered: &mut Instant,
-    ) -> Result<Then, Error> {
         let limit = self.config.claim_batch.min(self.flights.free()).max(1);
         let claim = Claim {
             owner: self.config.owner.clone(),
@@ -145,38 +120,58 @@ impl Engine {
             limit,
             host_concurrency: self.config.host_concurrency,
         };
-        let Claims { runs, at, more } = self.queue.claim_due(&claim).await?;
-        let taken = runs.len();
-        for claimed in runs {
+        let mut claims = match self.queue.claim_due(&claim).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::warn!(%error, "due runs could not be claimed");
+                let wait = *retry;
+                *retry = (wait * 2).min(LAST_RETRY);
+                return Then::Retry(wait);
+            }
+        };
+        *retry = FIRST_RETRY;
+        let taken = claims.runs.len();
+        for claimed in claims.runs.drain(..) {
             self.launch(claimed, ended).await;
         }
-        let since = recovered.elapsed();
-        let leases_wait = since >= self.config.lease / 3;
-        if taken == limit && !leases_wait {
-            return Ok(Then::WithSlots);
-        }
-        // Asked only now: what was taken is in the air already.
-        let next = if more {
-            AT_ONCE
-        } else {
-            self.queue.next_due(Some(at), claim.host_concurrency).await?
-        };
-        let overdue = next.wait == Some(Duration::ZERO);
-        // A claim takes one run of an endpoint, and a host's share: there may be more at once.
-        if taken > 0 && overdue && !leases_wait {
-            return Ok(Then::AtOnce);
-        }
-        if leases_wait || (overdue && since >= LOOK_FOR_LOST) {
+        self.after_claim(&claim, &claims, taken, recovered).await
+    }
+
+    /// What was taken is in the air already.
+    async fn after_claim(&self, claim: &Claim, claims: &Claims, taken: usize, recovered: &mut Instant) -> Then {
+        if recovered.elapsed() >= self.config.lease / 3 {
             *recovered = Instant::now();
             if self.recover_lost().await || taken > 0 {
-                return Ok(Then::AtOnce);
+                return Then::AtOnce;
             }
         }
-        Ok(Then::Within(if overdue {
-            next.later.unwrap_or(CONTENDED).min(CONTENDED)
-        } else {
-            next.wait.unwrap_or(self.config.poll).min(self.config.poll)
-        }))
+        if taken == claim.limit {
+            return Then::WithSlots;
+        }
+        if claims.more && taken > 0 {
+            return Then::AtOnce;
+        }
+        let next = match self.queue.next_due(Some(claims.at), claim.host_concurrency).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::warn!(%error, "it could not be asked what comes due next");
+                return Then::Within(FIRST_RETRY);
+            }
+        };
+        if next.wait != Some(Duration::ZERO) {
+            return Then::Within(next.wait.unwrap_or(self.config.poll).min(self.config.poll));
+        }
+        // A claim takes one run of an endpoint, and a host's share: there may be more at once.
+        if taken > 0 {
+            return Then::AtOnce;
+        }
+        if recovered.elapsed() >= LOOK_FOR_LOST {
+            *recovered = Instant::now();
+            if self.recover_lost().await {
+                return Then::AtOnce;
+            }
+        }
+        Then::Within(next.later.unwrap_or(CONTENDED).min(CONTENDED))
     }
 
     /// Takes back runs of engines that fell silent. True when there were any. This engine's own leases are renewed

@@ -76,7 +76,7 @@ pub struct Claims {
     pub runs: Vec<ClaimedRun>,
     /// When it looked, by the store's clock.
     pub at: Timestamp,
-    /// As many were taken as were asked for, or a user's share: there may be more.
+    /// As many were found as were asked for, or a user's share: there may be more.
     pub more: bool,
 }
 
@@ -85,8 +85,8 @@ pub struct Claims {
 pub struct NextDue {
     /// How long until something is due, zero when something is; `None` when nothing is planned.
     pub wait: Option<Duration>,
-    /// When something is due already: how long until the next that came due after the claim looked. What is held by
-    /// somebody else must not delay what is not.
+    /// After a claim, when something is due already: how long until the next that came due after the claim looked. What is
+    /// held by somebody else must not delay what is not.
     pub later: Option<Duration>,
 }
 
@@ -95,8 +95,8 @@ pub struct NextDue {
 pub trait Queue: Send + Sync {
     /// Takes up to `limit` due runs whose endpoints are free. None starts before its planned time.
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error>;
-    /// How long until something is due, without taking it: after a claim, at the time when that looked, or before one.
-    /// Cheaper than a claim that finds nothing. With `host_concurrency`, runs of hosts without room do not count.
+    /// How long from now until something is due, without taking it. Cheaper than a claim that finds nothing. Asked after a
+    /// claim, `claimed_at` is when that looked. With `host_concurrency`, runs of hosts without room do not count.
     async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error>;
     /// Extends leases; returns the ids of those that are still held.
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error>;
@@ -186,8 +186,8 @@ impl Queue for StoreQueue {
         let mut tx = self.store.read().await?;
         let now = tx.now();
         let next = tx.next_due(None, host_concurrency).await?;
-        let later = match next {
-            Some(at) if at <= now => tx.next_due(Some(claimed_at.unwrap_or(now)), host_concurrency).await?,
+        let later = match (next, claimed_at) {
+            (Some(at), Some(claimed_at)) if at <= now => tx.next_due(Some(claimed_at), host_concurrency).await?,
             _ => None,
         };
         Ok(NextDue {

@@ -1,7 +1,8 @@
 //! The claim in two statements of one transaction: what `Schedule::claim` of the domain does, for a batch.
 //!
 //! The domain's transition stays the one that counts: a test claims the same rows both ways and compares all that is
-//! left behind. Two statements, because what the first one waited for may have changed what its snapshot showed.
+//! left behind. Two statements, because what the first one waited for may have changed what its snapshot showed; and a third
+//! for the few claims that concern hints.
 
 use std::sync::{Arc, LazyLock};
 
@@ -150,7 +151,7 @@ SELECT l.id,
 /// against them.
 ///
 /// `claimed` and `moved` are the row's and the endpoint's half of the transition. What is `taken` at its first fence
-/// `was_plan`, the plan row, until now. `hinted` is true where [`HINTS`] has to follow: a plan row consumes a one-shot, or
+/// `was_plan`, the plan row, until now. `hinted` is true where [`SETTLE_HINTS`] has to follow: a plan row consumes a one-shot, or
 /// another row than the plan row is claimed, and that has to do with a hint. Few claims need it, and a statement costs by
 /// its length before it reads anything.
 ///
@@ -225,11 +226,11 @@ SELECT c.*,
   FROM claimed c
  ORDER BY c.due_at, c.id";
 
-/// What the hand-over at $1 of the rows $2 does to hints. `used_up` takes the one-shot along that a plan row consumes, and
-/// `recorded` appends that to the record. Where another row than the plan row was claimed, `beside` is the plan row of its
-/// endpoint, if that has to do with a hint: `held` keeps a due one-shot there due, and `withdrawn` takes a hinted time out
-/// that is now too close to the claimed one.
-pub const HINTS: &str = "
+/// What the hand-over at $1 of the rows $2 does to hints, in the same transaction. `used_up` takes the one-shot along that a
+/// plan row has consumed, and `recorded` appends that to the record. Where another row than the plan row was claimed,
+/// `beside` is the plan row of its endpoint, if that has to do with a hint: `held` keeps a due one-shot there due, and a
+/// hinted time that is now too close to the claimed one is taken out.
+pub(super) const SETTLE_HINTS: &str = "
 WITH taken AS MATERIALIZED (
     SELECT r.endpoint_id, r.user_id, r.cause, r.planned_at, r.one_shot_id, e.min_interval_us,
            r.slot = 'taken' AND r.fence = 1 AS was_plan
@@ -330,9 +331,10 @@ SELECT CAST(CEIL(EXTRACT(EPOCH FROM next.at - clock.now) * 1000000) AS BIGINT) A
  CROSS JOIN next
   LEFT JOIN later ON TRUE";
 
-/// The rows of [`CLAIM`] for which [`HINTS`] has to follow.
-pub fn hinted_of(rows: &[Row]) -> StoreResult<Vec<Uuid>> {
+/// The rows of [`CLAIM`] for which [`SETTLE_HINTS`] has to follow.
+pub(super) fn hinted_of(rows: &[Row]) -> StoreResult<Vec<Uuid>> {
     let read = |row: &Row| -> Result<Option<Uuid>, tokio_postgres::Error> {
+        // The last column, and the first that is one of the queue's: to look for a name among fifty takes its time.
         let hinted: bool = row.try_get(row.len() - 1)?;
         hinted.then(|| row.try_get("id")).transpose()
     };

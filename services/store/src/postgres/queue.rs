@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     apart::{Apart, DueRow, claim_apart},
-    claim::{CLAIM, HINTS, HOSTS_TURN, claimed_of, hinted_of, lock_due, next_due},
+    claim::{CLAIM, HOSTS_TURN, SETTLE_HINTS, claimed_of, hinted_of, lock_due, next_due},
     columns::param,
     finish::finish,
     session::{Hot, Step, Work, micros_as_float},
@@ -74,13 +74,11 @@ impl PostgresQueue {
 
     async fn claim(&self, claim: &Claim) -> StoreResult<Claims> {
         let work = self.hot.work().await?;
-        let asked = self.hot.now();
-        let per_host = claim.host_concurrency.map(i64::from);
         let look = Look {
-            now: asked,
+            now: self.hot.now(),
             limit: claim.limit,
             share: None,
-            per_host,
+            per_host: claim.host_concurrency.map(i64::from),
         };
         let Due {
             rows: due, now, cut, ..
@@ -94,7 +92,7 @@ impl PostgresQueue {
             let hinted = hinted_of(&handed)?;
             if !hinted.is_empty() {
                 let params = vec![param(now, Type::TIMESTAMPTZ), param(hinted, Type::UUID_ARRAY)];
-                last.push(Step::new(HINTS, params));
+                last.push(Step::new(SETTLE_HINTS, params));
             }
             let left = left_over(due, &handed).map_err(|error| postgres_error(&error))?;
             if !left.is_empty() {

@@ -368,6 +368,12 @@ fn due_with(columns: &str) -> String {
     DUE.replace("{columns}", columns).replace("{best}", &best("$1"))
 }
 
+/// [`NEXT_DUE`] for SQLite's own queue, whatever host is called.
+pub(crate) fn next_due() -> &'static str {
+    static SQL: LazyLock<String> = LazyLock::new(|| within_hosts(NEXT_DUE, 2, None).0);
+    &SQL
+}
+
 /// The rows of all lanes, the first of each before the second of any; and how many lanes have their share.
 pub(crate) fn in_turn(lanes: Vec<Vec<live_run::Model>>, share: usize) -> (Vec<live_run::Model>, usize) {
     let cut = lanes.iter().filter(|rows| rows.len() >= share).count();

@@ -13,12 +13,12 @@ use baton_domain::{
     run::LiveRun,
     schedule::{FinishedRun, Settled},
     services::{Claim, ClaimedRun, Claims, NextDue, Queue, StoreQueue},
-    time::Timestamp,
+    time::{Timestamp, elapsed},
 };
 use rusqlite::{Transaction, named_params};
 
 use super::{
-    cells::Cell as _,
+    cells::{Cell as _, next},
     schedules::{Live, fetch_all, load, prepared, schedule, write},
     session::Hot,
 };
@@ -28,7 +28,7 @@ use crate::{
     finishing::{Fast, Finishing},
     hot::{Answers, Requests, Writes, by_endpoint, judge},
     mapping::runs::live_of,
-    repo::queue::{ACTIVE_LANES, due, in_turn, wider_share},
+    repo::queue::{ACTIVE_LANES, due, in_turn, next_due, wider_share},
 };
 
 /// Claims and finishes by the domain's own transitions, a batch in one go.
@@ -69,7 +69,10 @@ impl Queue for SqliteQueue {
     }
 
     async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error> {
-        self.general.next_due(claimed_at, host_concurrency).await
+        if host_concurrency.is_some() {
+            return self.general.next_due(claimed_at, host_concurrency).await;
+        }
+        Ok(self.hot.read(move |tx, now| next_in(tx, claimed_at, now)).await?)
     }
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
@@ -184,4 +187,29 @@ fn due_in_lanes(
         found.push(fetch_all::<live_run::Model>(tx, due(), params)?);
     }
     Ok(in_turn(found, share))
+}
+
+fn next_in(tx: &Transaction<'_>, claimed_at: Option<Timestamp>, now: Timestamp) -> StoreResult<NextDue> {
+    let next = next_after(tx, Timestamp::UNIX_EPOCH)?;
+    let later = match (next, claimed_at) {
+        (Some(at), Some(claimed_at)) if at <= now => next_after(tx, claimed_at)?,
+        _ => None,
+    };
+    Ok(NextDue {
+        wait: next.map(|at| elapsed(now, at)),
+        later: later.map(|at| elapsed(now, at)),
+    })
+}
+
+/// When the first row that nothing blocks comes due, or the first lease ends, after that time.
+fn next_after(tx: &Transaction<'_>, after: Timestamp) -> StoreResult<Option<Timestamp>> {
+    let mut statement = prepared(tx, next_due())?;
+    let mut read = || -> rusqlite::Result<[Option<Timestamp>; 2]> {
+        statement.query_row(named_params! { "$1": after.stored()? }, |row| {
+            let mut place = 0..;
+            Ok([next(row, &mut place)?, next(row, &mut place)?])
+        })
+    };
+    let times = read().map_err(|error| rusqlite_error(&error))?;
+    Ok(times.into_iter().flatten().min())
 }

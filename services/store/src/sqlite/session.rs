@@ -77,12 +77,34 @@ impl Hot {
     ) -> StoreResult<T> {
         let turn = self.turn.acquire().await.map_err(acquire_error)?;
         let clock = Arc::clone(&self.clock);
+        let job = move |connection: &mut Connection| {
+            let done = transact(connection, TransactionBehavior::Immediate, clock.as_ref(), work);
+            drop(turn);
+            done
+        };
+        self.done(job).await
+    }
+
+    /// Runs `work` on what has been committed. Takes no turn: nobody who writes elsewhere is waited for.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, Timestamp) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let clock = Arc::clone(&self.clock);
+        let job = move |connection: &mut Connection| {
+            transact(connection, TransactionBehavior::Deferred, clock.as_ref(), work)
+        };
+        self.done(job).await
+    }
+
+    async fn done<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move |connection: &mut Connection| {
-            let done = transact(connection, clock.as_ref(), work);
-            drop(turn);
             // Nobody may wait for it any more.
-            let _ = answer.send(done);
+            let _ = answer.send(job(connection));
         });
         self.jobs.send(job).map_err(|_| away())?;
         answered.await.map_err(|_| away())?
@@ -106,10 +128,11 @@ fn serve(mut connection: Connection, jobs: &Receiver<Job>, runtime: &Handle) {
 
 fn transact<T>(
     connection: &mut Connection,
+    behavior: TransactionBehavior,
     clock: &dyn Clock,
     work: impl FnOnce(&Transaction<'_>, Timestamp) -> StoreResult<T>,
 ) -> StoreResult<T> {
-    let begun = Transaction::new(connection, TransactionBehavior::Immediate);
+    let begun = Transaction::new(connection, behavior);
     let tx = begun.map_err(|error| rusqlite_error(&error))?;
     let done = work(&tx, truncate(clock.now()))?;
     tx.commit().map_err(|error| rusqlite_error(&error))?;
