@@ -29,6 +29,7 @@ mod m0012_changes;
 mod m0013_tokens;
 mod m0014_planner_modes;
 mod m0015_job_history;
+mod m0016_endpoint_order;
 
 /// Every step, oldest first.
 pub struct Migrator;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_tokens::Migration),
             Box::new(m0014_planner_modes::Migration),
             Box::new(m0015_job_history::Migration),
+            Box::new(m0016_endpoint_order::Migration),
         ]
     }
 }

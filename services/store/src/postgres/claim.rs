@@ -33,7 +33,10 @@ use crate::{
 /// row (see `best`). What others have locked is left out. An endpoint is found again by its place in the table, which within
 /// one statement stands still.
 ///
-/// With `per_host`, hosts to which $4 calls are in flight are passed over, and no host gets more rows than it has room
+/// A lane is searched through its first $4 rows, or through all when that is NULL: where few endpoints have many rows
+/// waiting, most of what is due may not start yet. `lanes` is how many have something due.
+///
+/// With `per_host`, hosts to which $5 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
 pub fn lock_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| lock_due_of(false));
@@ -47,7 +50,7 @@ fn lock_due_of(per_host: bool) -> String {
             HOSTS,
             ", e.host",
             "JOIN job_endpoints e ON e.id = r.endpoint_id",
-            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $4::bigint)",
+            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $5::bigint)",
             ", c.host",
             WITHIN_HOSTS,
             "chosen",
@@ -80,7 +83,7 @@ const WITHIN_HOSTS: &str = "
       FROM (SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank, c.host,
                    ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS place
               FROM ranked c) c
-     WHERE c.place <= $4::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
+     WHERE c.place <= $5::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
 
 /// Waits for the claims of others that count calls by host, and has them wait until the end of the transaction. A
 /// statement of its own: what it waited for is in the next one's snapshot.
@@ -101,7 +104,8 @@ WITH clock AS MATERIALIZED (
          ORDER BY r.due_at, r.id
          LIMIT 1) first
 ), share AS MATERIALIZED (
-    SELECT COALESCE($3::bigint, LEAST({most}, ($2::bigint + COUNT(*) - 1) / GREATEST(COUNT(*), 1))) AS rows
+    SELECT COALESCE($3::bigint, LEAST({most}, ($2::bigint + COUNT(*) - 1) / GREATEST(COUNT(*), 1))) AS rows,
+           COUNT(*) AS lanes
       FROM lanes
 ), ranked AS MATERIALIZED (
     SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank{hosted}
@@ -109,14 +113,17 @@ WITH clock AS MATERIALIZED (
      CROSS JOIN LATERAL (
         SELECT r.id, r.endpoint_id, s.ctid AS state, r.fence > 0 AS placed, r.due_at,
                ROW_NUMBER() OVER (ORDER BY r.due_at, r.id) AS rank{host}
-          FROM live_runs r
+          FROM (SELECT r.id, r.endpoint_id, r.fence, r.slot, r.cause, r.due_at
+                  FROM live_runs r
+                 WHERE r.lane = lanes.lane
+                   AND (r.due_at, r.id) >= (lanes.due_at, lanes.id)
+                   AND r.status = 'planned'
+                   AND r.due_at <= (SELECT now FROM clock)
+                 ORDER BY r.due_at, r.id
+                 LIMIT $4::bigint) r
           JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
           {join}
-         WHERE r.lane = lanes.lane
-           AND (r.due_at, r.id) >= (lanes.due_at, lanes.id)
-           AND r.status = 'planned'
-           AND r.due_at <= (SELECT now FROM clock)
-           AND (r.fence > 0 OR s.busy_runs < s.room)
+         WHERE (r.fence > 0 OR s.busy_runs < s.room)
            {full}
            AND {best}
          ORDER BY r.due_at, r.id
@@ -137,6 +144,7 @@ SELECT l.id,
        l.endpoint_id,
        clock.now,
        share.rows AS share,
+       share.lanes,
        cut.lanes AS cut
   FROM clock
  CROSS JOIN share

@@ -3,7 +3,14 @@
 //! Handed to the engine in place of the general queue; the rows that either leaves behind are the same. `claim` has the
 //! claim's statements, `apart` the claims that take more than those, `finish` the ends.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use baton_domain::{
@@ -58,18 +65,30 @@ RETURNING r.id";
 /// Claimers that may look at the same lane at one moment and still find something there.
 const CROWD: usize = 4;
 
+/// How many rows of a lane a claim searches for some that may start. Each eighth claim searches all, as does one that has
+/// found nothing: what may start may stand behind many that may not.
+const NEAR: i64 = 48;
+const SEARCH: usize = 8;
+
 /// Claims, renews and finishes by statements about sets of rows, instead of one endpoint after the other.
 pub struct PostgresQueue {
     hot: Hot,
     general: StoreQueue,
     chance: Arc<dyn Chance>,
+    /// Claims so far.
+    claims: AtomicUsize,
 }
 
 impl PostgresQueue {
     /// `hot` must be of the same database as `store`.
     pub fn new(hot: Hot, store: Arc<dyn Store>, chance: Arc<dyn Chance>) -> Self {
         let general = StoreQueue::new(store, Arc::clone(&chance));
-        Self { hot, general, chance }
+        Self {
+            hot,
+            general,
+            chance,
+            claims: AtomicUsize::default(),
+        }
     }
 
     async fn claim(&self, claim: &Claim) -> StoreResult<Claims> {
@@ -78,6 +97,7 @@ impl PostgresQueue {
             now: self.hot.now(),
             limit: claim.limit,
             share: None,
+            near: !self.claims.fetch_add(1, Ordering::Relaxed).is_multiple_of(SEARCH),
             per_host: claim.host_concurrency.map(i64::from),
         };
         let Due {
@@ -139,6 +159,8 @@ struct Look {
     limit: usize,
     /// Rows of each lane; `None` is a lane's part of the limit.
     share: Option<usize>,
+    /// Only the first rows of each lane are searched.
+    near: bool,
     per_host: Option<i64>,
 }
 
@@ -148,6 +170,8 @@ struct Due {
     now: Timestamp,
     /// How many rows of a lane were looked at.
     share: usize,
+    /// Lanes in which something is due.
+    lanes: usize,
     /// Lanes that may have more than was looked at.
     cut: usize,
 }
@@ -159,8 +183,12 @@ async fn take_due(work: &Work, first: Look) -> StoreResult<Due> {
         work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
     }
     let mut look = first;
-    let due = look_at(work, look).await?;
+    let mut due = look_at(work, look).await?;
     look.now = Some(due.now);
+    if due.rows.is_empty() && due.lanes > 0 && look.near {
+        look.near = false;
+        due = look_at(work, look).await?;
+    }
     if due.rows.len() >= look.limit || due.cut == 0 {
         return Ok(due);
     }
@@ -174,6 +202,7 @@ async fn take_due(work: &Work, first: Look) -> StoreResult<Due> {
         return Ok(due);
     }
     look.share = Some(share);
+    look.near = false;
     look_at(work, look).await
 }
 
@@ -183,6 +212,7 @@ async fn look_at(work: &Work, look: Look) -> StoreResult<Due> {
         param(look.now, Type::TIMESTAMPTZ),
         param(rows(look.limit), Type::INT8),
         param(look.share.map(rows), Type::INT8),
+        param(look.near.then_some(NEAR), Type::INT8),
     ];
     params.extend(look.per_host.map(|most| param(most, Type::INT8)));
     let rows = work.one(Step::new(lock_due(look.per_host.is_some()), params)).await?;
@@ -200,6 +230,7 @@ fn due_of(rows: &[Row]) -> StoreResult<Due> {
         rows: due.collect::<Result<_, _>>().map_err(|error| postgres_error(&error))?,
         now: first.try_get("now").map_err(|error| postgres_error(&error))?,
         share: count("share")?,
+        lanes: count("lanes")?,
         cut: count("cut")?,
     })
 }

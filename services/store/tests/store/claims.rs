@@ -53,17 +53,19 @@ async fn claim_all(queue: &dyn Queue) -> Vec<Vec<ClaimedRun>> {
 #[tokio::test]
 async fn both_claims_leave_identical_rows() {
     let clock = Arc::new(TestClock::at(World::start()));
-    let (left, right) = (OwnDatabase::migrated().await, OwnDatabase::migrated().await);
-    let left_store = postgres_store(&left, &clock).await;
-    let left_hot = hot(&left, &left_store, Sessions::Own);
-    let left_store: Arc<dyn Store> = Arc::new(left_store);
-    let left_queue = PostgresQueue::new(left_hot, Arc::clone(&left_store), Arc::new(Counted::default()));
-    let right_store: Arc<dyn Store> = Arc::new(postgres_store(&right, &clock).await);
-    fill(left_store.as_ref()).await;
-    fill(right_store.as_ref()).await;
+    for sessions in [Sessions::Own, Sessions::Pooled] {
+        let (left, right) = (OwnDatabase::migrated().await, OwnDatabase::migrated().await);
+        let left_store = postgres_store(&left, &clock).await;
+        let left_hot = hot(&left, &left_store, sessions);
+        let left_store: Arc<dyn Store> = Arc::new(left_store);
+        let left_queue = PostgresQueue::new(left_hot, Arc::clone(&left_store), Arc::new(Counted::default()));
+        let right_store: Arc<dyn Store> = Arc::new(postgres_store(&right, &clock).await);
+        fill(left_store.as_ref()).await;
+        fill(right_store.as_ref()).await;
 
-    assert_same_claims(&left_queue, &right_store).await;
-    assert_identical_rows(&left, &right).await;
+        assert_same_claims(&left_queue, &right_store).await;
+        assert_identical_rows(&left, &right).await;
+    }
 }
 
 #[tokio::test]

@@ -78,8 +78,8 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
     for (sql, types, values, index, most) in [
         (
             lock_due(false),
-            "timestamptz, bigint, bigint",
-            "NULL, 100, NULL",
+            "timestamptz, bigint, bigint, bigint",
+            "NULL, 100, NULL, 48",
             "live_runs_lane",
             100.0,
         ),

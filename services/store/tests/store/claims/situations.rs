@@ -124,7 +124,7 @@ fn rivals(slot: Slot) -> Vec<(bool, Rival)> {
         (true, Rival::Manual),
         (false, Rival::Manual),
     ];
-    if slot == Slot::Extra {
+    if slot != Slot::Plan {
         for cause in [Cause::Interval, Cause::HintInterval, Cause::HintOneShot] {
             for (planned_in, past) in [
                 (SECOND / 2, true),
