@@ -159,7 +159,7 @@ SELECT l.id,
 /// against them.
 ///
 /// `claimed` and `moved` are the row's and the endpoint's half of the transition. What is `taken` at its first fence
-/// `was_plan`, the plan row, until now. `hinted` is true where [`SETTLE_HINTS`] has to follow: a plan row consumes a one-shot, or
+/// `was_plan`, the plan row, until now. `hinted` is true where `SETTLE_HINTS` has to follow: a plan row consumes a one-shot, or
 /// another row than the plan row is claimed, and that has to do with a hint. Few claims need it, and a statement costs by
 /// its length before it reads anything.
 ///
