@@ -90,6 +90,16 @@ pub struct NextDue {
     pub later: Option<Duration>,
 }
 
+impl NextDue {
+    /// Of the times at which something is due, as the store has them at `now`.
+    pub fn seen(now: Timestamp, next: Option<Timestamp>, later: Option<Timestamp>) -> Self {
+        Self {
+            wait: next.map(|at| elapsed(now, at)),
+            later: later.map(|at| elapsed(now, at)),
+        }
+    }
+}
+
 /// What an engine needs. Each method is one transaction.
 #[async_trait]
 pub trait Queue: Send + Sync {
@@ -190,10 +200,7 @@ impl Queue for StoreQueue {
             (Some(at), Some(claimed_at)) if at <= now => tx.next_due(Some(claimed_at), host_concurrency).await?,
             _ => None,
         };
-        Ok(NextDue {
-            wait: next.map(|at| elapsed(now, at)),
-            later: later.map(|at| elapsed(now, at)),
-        })
+        Ok(NextDue::seen(now, next, later))
     }
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {

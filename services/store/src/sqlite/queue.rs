@@ -13,7 +13,7 @@ use baton_domain::{
     run::LiveRun,
     schedule::{FinishedRun, Settled},
     services::{Claim, ClaimedRun, Claims, NextDue, Queue, StoreQueue},
-    time::{Timestamp, elapsed},
+    time::Timestamp,
 };
 use rusqlite::{Transaction, named_params};
 
@@ -195,10 +195,7 @@ fn next_in(tx: &Transaction<'_>, claimed_at: Option<Timestamp>, now: Timestamp) 
         (Some(at), Some(claimed_at)) if at <= now => next_after(tx, claimed_at)?,
         _ => None,
     };
-    Ok(NextDue {
-        wait: next.map(|at| elapsed(now, at)),
-        later: later.map(|at| elapsed(now, at)),
-    })
+    Ok(NextDue::seen(now, next, later))
 }
 
 /// When the first row that nothing blocks comes due, or the first lease ends, after that time.
