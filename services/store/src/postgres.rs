@@ -10,6 +10,7 @@ mod apart;
 pub mod claim;
 pub mod columns;
 mod finish;
+mod floor;
 pub mod listen;
 mod moving;
 pub mod partitions;

@@ -34,9 +34,10 @@ use crate::{
 /// one statement stands still.
 ///
 /// A lane is searched through its first $4 rows, or through all when that is NULL: where few endpoints have many rows
-/// waiting, most of what is due may not start yet. `lanes` is how many have something due.
+/// waiting, most of what is due may not start yet. `lanes` is how many have something due. Lanes begin at the times $5, one
+/// each, or, when that is NULL, at their beginning (see `floor`).
 ///
-/// With `per_host`, hosts to which $5 calls are in flight are passed over, and no host gets more rows than it has room
+/// With `per_host`, hosts to which $6 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
 pub fn lock_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| lock_due_of(false));
@@ -50,7 +51,7 @@ fn lock_due_of(per_host: bool) -> String {
             HOSTS,
             ", e.host",
             "JOIN job_endpoints e ON e.id = r.endpoint_id",
-            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $5::bigint)",
+            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $6::bigint)",
             ", c.host",
             WITHIN_HOSTS,
             "chosen",
@@ -83,7 +84,7 @@ const WITHIN_HOSTS: &str = "
       FROM (SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank, c.host,
                    ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS place
               FROM ranked c) c
-     WHERE c.place <= $5::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
+     WHERE c.place <= $6::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
 
 /// Waits for the claims of others that count calls by host, and has them wait until the end of the transaction. A
 /// statement of its own: what it waited for is in the next one's snapshot.
@@ -100,6 +101,8 @@ WITH clock AS MATERIALIZED (
           FROM live_runs r
          WHERE r.lane = every.lane
            AND r.status = 'planned'
+           AND (r.due_at, r.id) >= (COALESCE(($5::timestamptz[])[every.lane + 1], '-infinity'),
+                                    '00000000-0000-0000-0000-000000000000'::uuid)
            AND r.due_at <= (SELECT now FROM clock)
          ORDER BY r.due_at, r.id
          LIMIT 1) first
@@ -280,8 +283,9 @@ DELETE FROM live_runs p
 
 /// One row: how many microseconds until the earliest waiting row that nothing blocks comes due, or a lease ends, after $1
 /// or, when that is NULL, the database's clock. NULL when nothing will. And, when that is due already, until the earliest
-/// after $2, the time of the claim, or that same time: what came due meanwhile is not what the claim passed over. With
-/// `per_host`, rows of hosts to which $3 calls are in flight do not count.
+/// after $2, the time of the claim, or that same time: what came due meanwhile is not what the claim passed over. Waiting
+/// rows are looked for from $3 on, leases from $4 on, or all when those are NULL (see `floor`). With `per_host`, rows of
+/// hosts to which $5 calls are in flight do not count.
 pub fn next_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| next_due_of(false));
     static WITHIN_HOSTS: LazyLock<String> = LazyLock::new(|| next_due_of(true));
@@ -295,11 +299,18 @@ fn next_due_of(per_host: bool) -> String {
                      WHERE c.status = 'running'
                        AND c.host IS NOT NULL
                      GROUP BY c.host
-                    HAVING COUNT(*) >= $3::bigint)";
+                    HAVING COUNT(*) >= $5::bigint)";
     let earliest = |due: &str, lease: &str| EARLIEST.replace("{due}", due).replace("{lease}", lease);
-    let later = earliest("AND r.due_at > clock.claimed_at", "AND lease_until > clock.claimed_at");
+    let next = earliest(
+        "AND r.due_at >= COALESCE($3::timestamptz, '-infinity')",
+        "AND lease_until >= COALESCE($4::timestamptz, '-infinity')",
+    );
+    let later = earliest(
+        "AND r.due_at > clock.claimed_at",
+        "AND lease_until > GREATEST(clock.claimed_at, $4::timestamptz)",
+    );
     NEXT_DUE
-        .replace("{next}", &earliest("", ""))
+        .replace("{next}", &next)
         .replace("{later}", &later)
         .replace("{full}", if per_host { full } else { "" })
 }

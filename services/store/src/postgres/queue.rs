@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -31,6 +31,7 @@ use super::{
     claim::{CLAIM, HOSTS_TURN, SETTLE_HINTS, claimed_of, hinted_of, lock_due, next_due},
     columns::param,
     finish::finish,
+    floor::{Floor, LastFloor},
     session::{Hot, Step, Work, micros_as_float},
 };
 use crate::{
@@ -77,6 +78,7 @@ pub struct PostgresQueue {
     chance: Arc<dyn Chance>,
     /// Claims so far.
     claims: AtomicUsize,
+    floor: LastFloor,
 }
 
 impl PostgresQueue {
@@ -88,10 +90,12 @@ impl PostgresQueue {
             general,
             chance,
             claims: AtomicUsize::default(),
+            floor: LastFloor::default(),
         }
     }
 
     async fn claim(&self, claim: &Claim) -> StoreResult<Claims> {
+        let floor = self.floor.renewed(&self.hot, claim.lease).await?;
         let work = self.hot.work().await?;
         let look = Look {
             now: self.hot.now(),
@@ -99,10 +103,11 @@ impl PostgresQueue {
             share: None,
             near: !self.claims.fetch_add(1, Ordering::Relaxed).is_multiple_of(SEARCH),
             per_host: claim.host_concurrency.map(i64::from),
+            floor,
         };
         let Due {
             rows: due, now, cut, ..
-        } = take_due(&work, look).await?;
+        } = self.take_due(&work, look).await?;
         let more = due.len() >= claim.limit || (cut > 0 && !due.is_empty());
         let mut handed = Vec::new();
         let mut apart = Apart::default();
@@ -135,6 +140,52 @@ impl PostgresQueue {
         Ok(Claims { runs, at: now, more })
     }
 
+    /// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted. And others may
+    /// have locked what every lane has first: then with room for what several of them hold.
+    async fn take_due(&self, work: &Work, mut look: Look) -> StoreResult<Due> {
+        if look.per_host.is_some() {
+            work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
+        }
+        let mut due = self.look_at(work, &look).await?;
+        look.now = Some(due.now);
+        if due.rows.is_empty() && due.lanes > 0 && look.near {
+            look.near = false;
+            due = self.look_at(work, &look).await?;
+        }
+        if due.rows.len() >= look.limit || due.cut == 0 {
+            return Ok(due);
+        }
+        let mut most = usize::from(limits::LANE_PER_CLAIM);
+        if due.rows.is_empty() {
+            look.limit = look.limit.min(most.saturating_mul(due.cut));
+            most *= CROWD;
+        }
+        let share = wider_share(look.limit, due.cut, most);
+        if share <= due.share {
+            return Ok(due);
+        }
+        look.share = Some(share);
+        look.near = false;
+        self.look_at(work, &look).await
+    }
+
+    async fn look_at(&self, work: &Work, look: &Look) -> StoreResult<Due> {
+        let rows = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let lanes = look.floor.as_ref().map(|floor| floor.lanes.clone());
+        let mut params = vec![
+            param(look.now, Type::TIMESTAMPTZ),
+            param(rows(look.limit), Type::INT8),
+            param(look.share.map(rows), Type::INT8),
+            param(look.near.then_some(NEAR), Type::INT8),
+            param(lanes, Type::TIMESTAMPTZ_ARRAY),
+        ];
+        params.extend(look.per_host.map(|most| param(most, Type::INT8)));
+        let asked = Instant::now();
+        let rows = work.one(Step::new(lock_due(look.per_host.is_some()), params)).await?;
+        self.floor.looked(asked.elapsed());
+        due_of(&rows)
+    }
+
     /// Has the general way say what becomes of wishes within a cooldown. What it fails to do is due still, and met by the
     /// next claim; what was claimed beside them has been, and must be handed out.
     async fn hold_back(&self, cooling: &[RunId]) {
@@ -152,7 +203,6 @@ impl Fast for PostgresQueue {
 }
 
 /// What a claim looks for.
-#[derive(Clone, Copy)]
 struct Look {
     /// `None` is the database's time.
     now: Option<Timestamp>,
@@ -162,6 +212,7 @@ struct Look {
     /// Only the first rows of each lane are searched.
     near: bool,
     per_host: Option<i64>,
+    floor: Option<Floor>,
 }
 
 /// Rows that are due at `now`, their endpoints locked.
@@ -174,49 +225,6 @@ struct Due {
     lanes: usize,
     /// Lanes that may have more than was looked at.
     cut: usize,
-}
-
-/// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted. And others may
-/// have locked what every lane has first: then with room for what several of them hold.
-async fn take_due(work: &Work, first: Look) -> StoreResult<Due> {
-    if first.per_host.is_some() {
-        work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
-    }
-    let mut look = first;
-    let mut due = look_at(work, look).await?;
-    look.now = Some(due.now);
-    if due.rows.is_empty() && due.lanes > 0 && look.near {
-        look.near = false;
-        due = look_at(work, look).await?;
-    }
-    if due.rows.len() >= look.limit || due.cut == 0 {
-        return Ok(due);
-    }
-    let mut most = usize::from(limits::LANE_PER_CLAIM);
-    if due.rows.is_empty() {
-        look.limit = look.limit.min(most.saturating_mul(due.cut));
-        most *= CROWD;
-    }
-    let share = wider_share(look.limit, due.cut, most);
-    if share <= due.share {
-        return Ok(due);
-    }
-    look.share = Some(share);
-    look.near = false;
-    look_at(work, look).await
-}
-
-async fn look_at(work: &Work, look: Look) -> StoreResult<Due> {
-    let rows = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let mut params = vec![
-        param(look.now, Type::TIMESTAMPTZ),
-        param(rows(look.limit), Type::INT8),
-        param(look.share.map(rows), Type::INT8),
-        param(look.near.then_some(NEAR), Type::INT8),
-    ];
-    params.extend(look.per_host.map(|most| param(most, Type::INT8)));
-    let rows = work.one(Step::new(lock_due(look.per_host.is_some()), params)).await?;
-    due_of(&rows)
 }
 
 fn due_of(rows: &[Row]) -> StoreResult<Due> {
@@ -280,15 +288,21 @@ impl Queue for PostgresQueue {
     }
 
     async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error> {
+        let floor = self.floor.get();
+        let earliest = floor.as_ref().and_then(|floor| floor.lanes.iter().min().copied());
         let mut params = vec![
             param(self.hot.now(), Type::TIMESTAMPTZ),
             param(claimed_at, Type::TIMESTAMPTZ),
+            param(earliest, Type::TIMESTAMPTZ),
+            param(floor.map(|floor| floor.leases), Type::TIMESTAMPTZ),
         ];
         params.extend(host_concurrency.map(|most| param(i64::from(most), Type::INT8)));
+        let asked = Instant::now();
         let rows = self
             .hot
             .glance(Step::new(next_due(host_concurrency.is_some()), params))
             .await?;
+        self.floor.looked(asked.elapsed());
         Ok(NextDue {
             wait: due_in(&rows, "next_due_us")?,
             later: due_in(&rows, "later_due_us")?,

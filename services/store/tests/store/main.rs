@@ -7,6 +7,7 @@ mod dump;
 mod finishes;
 mod history;
 mod hosts;
+mod pinned;
 mod plans;
 mod polling;
 mod races;

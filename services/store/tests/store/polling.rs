@@ -41,7 +41,7 @@ impl Dispatcher for Tell {
     }
 }
 
-async fn polled(database: &OwnDatabase, seed: u64) -> Opened {
+pub async fn polled(database: &OwnDatabase, seed: u64) -> Opened {
     let clock = Arc::new(TestClock::at(World::start()));
     let mut options = Options::new(clock, Arc::new(SeededChance::new(seed)));
     options.listen = false;
@@ -59,7 +59,7 @@ fn once() -> Idempotency {
 }
 
 /// Queues a run of an endpoint that runs only when told.
-async fn submit(services: &Services) -> RunId {
+pub async fn submit(services: &Services) -> RunId {
     let user = UserId("ada".to_owned());
     let draft = EndpointDraft {
         name: "hook".to_owned(),

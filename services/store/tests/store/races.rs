@@ -17,7 +17,7 @@ use baton_domain::{
     time::{Clock as _, Timestamp, after},
 };
 use baton_store::postgres::claim::next_due;
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement, Value};
 use tokio::sync::Barrier;
 
 use crate::databases::{OwnDatabase, postgres_pair, postgres_world, sqlite_world};
@@ -342,7 +342,8 @@ async fn what_comes_due_on_postgres_while_a_claim_looks_is_taken_at_once() {
     let [due, before, behind] = [60, 59, 61].map(|seconds| after(World::start(), seconds * SECOND));
     let db = database.connect().await;
     for (claimed_at, later_due_us) in [(before, Some(-1_000_000)), (due, None)] {
-        let values = [behind.into(), claimed_at.into()];
+        let beginning = || Value::ChronoDateTimeUtc(None);
+        let values = [behind.into(), claimed_at.into(), beginning(), beginning()];
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, next_due(false), values);
         let row = db.query_one_raw(statement).await.expect("it is SQL").expect("one row");
         let told = |column: &str| {
