@@ -17,6 +17,7 @@ pub mod partitions;
 pub mod pool;
 pub mod queue;
 mod schedules;
+mod seldom;
 pub mod session;
 pub mod submit;
 pub mod tls;

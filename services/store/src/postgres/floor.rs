@@ -19,14 +19,14 @@ use tokio_postgres::{Row, types::Type};
 
 use super::{
     columns::param,
+    seldom::TIMES,
     session::{Hot, Step, micros_as_float},
 };
 use crate::{error::postgres_error, tx::unexpected};
 
 /// A look that takes longer walks over much.
 const SLOW: Duration = Duration::from_millis(5);
-/// How long looks begin at a floor: this many times what it took to read it, within bounds.
-const TIMES: u32 = 16;
+/// How long looks begin at a floor: [`TIMES`] what it took to read it, within bounds.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(10);
 /// How far before the present, and before the first that waits, looks begin at the latest, in seconds: transactions that

@@ -5,10 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -32,6 +29,7 @@ use super::{
     columns::param,
     finish::finish,
     floor::{Floor, LastFloor},
+    seldom::Seldom,
     session::{Hot, Step, Work, micros_as_float},
 };
 use crate::{
@@ -66,18 +64,18 @@ RETURNING r.id";
 /// Claimers that may look at the same lane at one moment and still find something there.
 const CROWD: usize = 4;
 
-/// How many rows of a lane a claim searches for some that may start. Each eighth claim searches all, as does one that has
-/// found nothing: what may start may stand behind many that may not.
-const NEAR: i64 = 48;
-const SEARCH: usize = 8;
+/// How many rows of a lane a look searches for some that may start, and at least this many times as many as it may take.
+/// What may start may stand behind many that may not: all rows are searched when nothing was found, and as often as that
+/// takes a small part of the time.
+const NEAR: usize = 48;
+const NEAR_TIMES: usize = 4;
 
 /// Claims, renews and finishes by statements about sets of rows, instead of one endpoint after the other.
 pub struct PostgresQueue {
     hot: Hot,
     general: StoreQueue,
     chance: Arc<dyn Chance>,
-    /// Claims so far.
-    claims: AtomicUsize,
+    searches: Seldom,
     floor: LastFloor,
 }
 
@@ -89,7 +87,7 @@ impl PostgresQueue {
             hot,
             general,
             chance,
-            claims: AtomicUsize::default(),
+            searches: Seldom::default(),
             floor: LastFloor::default(),
         }
     }
@@ -101,7 +99,7 @@ impl PostgresQueue {
             now: self.hot.now(),
             limit: claim.limit,
             share: None,
-            near: !self.claims.fetch_add(1, Ordering::Relaxed).is_multiple_of(SEARCH),
+            near: !self.searches.is_time(),
             per_host: claim.host_concurrency.map(i64::from),
             floor,
         };
@@ -140,8 +138,8 @@ impl PostgresQueue {
         Ok(Claims { runs, at: now, more })
     }
 
-    /// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted. And others may
-    /// have locked what every lane has first: then with room for what several of them hold.
+    /// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted, unless half of it
+    /// was found. And others may have locked what every lane has first: then with room for what several of them hold.
     async fn take_due(&self, work: &Work, mut look: Look) -> StoreResult<Due> {
         if look.per_host.is_some() {
             work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
@@ -152,7 +150,7 @@ impl PostgresQueue {
             look.near = false;
             due = self.look_at(work, &look).await?;
         }
-        if due.rows.len() >= look.limit || due.cut == 0 {
+        if due.rows.len() >= look.limit.div_ceil(2) || due.cut == 0 {
             return Ok(due);
         }
         let mut most = usize::from(limits::LANE_PER_CLAIM);
@@ -165,24 +163,27 @@ impl PostgresQueue {
             return Ok(due);
         }
         look.share = Some(share);
-        look.near = false;
         self.look_at(work, &look).await
     }
 
     async fn look_at(&self, work: &Work, look: &Look) -> StoreResult<Due> {
         let rows = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let near = NEAR.max(look.share.unwrap_or_default().saturating_mul(NEAR_TIMES));
         let lanes = look.floor.as_ref().map(|floor| floor.lanes.clone());
         let mut params = vec![
             param(look.now, Type::TIMESTAMPTZ),
             param(rows(look.limit), Type::INT8),
             param(look.share.map(rows), Type::INT8),
-            param(look.near.then_some(NEAR), Type::INT8),
+            param(look.near.then(|| rows(near)), Type::INT8),
             param(lanes, Type::TIMESTAMPTZ_ARRAY),
         ];
         params.extend(look.per_host.map(|most| param(most, Type::INT8)));
         let asked = Instant::now();
         let rows = work.one(Step::new(lock_due(look.per_host.is_some()), params)).await?;
         self.floor.looked(asked.elapsed());
+        if !look.near {
+            self.searches.done(asked);
+        }
         due_of(&rows)
     }
 
