@@ -25,9 +25,9 @@ use super::{
 use crate::{error::postgres_error, tx::unexpected};
 
 /// A look that takes longer walks over much.
-const SLOW: Duration = Duration::from_millis(5);
+const SLOW: Duration = Duration::from_millis(2);
 /// How long looks begin at a floor: [`TIMES`] what it took to read it, within bounds.
-const SHORTEST: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(10);
 /// How far before the present, and before the first that waits, looks begin at the latest, in seconds: transactions that
 /// write what is due now may still be open. For leases also because those of another scheduler may be shorter.
