@@ -3,14 +3,13 @@
 //! SeaORM serves the control plane and all reads; tokio-postgres serves what only it does well. A transaction never
 //! spans both. Read [`tls`] and [`pool`] for how the second driver connects, [`listen`] for wakes from other processes;
 //! for the hot path [`session`] (its transactions), [`columns`] (its rows) and `schedules` (both together), then [`queue`]
-//! with [`claim`], `apart` and `finish`, and [`submit`];
-//! [`partitions`] for the history.
+//! with [`claim`], [`floor`], `apart` and `finish`, and [`submit`]; [`partitions`] for the history.
 
 mod apart;
 pub mod claim;
 pub mod columns;
 mod finish;
-mod floor;
+pub mod floor;
 pub mod listen;
 mod moving;
 pub mod partitions;

@@ -6,7 +6,7 @@
 //! begin, and for a while looks begin there.
 //!
 //! That hides nothing for long. A row that waits is no earlier than the first of its lane; one that turns up later, with a
-//! time that was over by more than [`MARGIN`] already, is found when the lanes are read again. Meanwhile looks are as fast
+//! time that was over by more than a second already, is found when the lanes are read again. Meanwhile looks are as fast
 //! as they ever are, and reading takes a small part of the time.
 
 use std::{
@@ -29,13 +29,11 @@ const SLOW: Duration = Duration::from_millis(2);
 /// How long looks begin at a floor: [`TIMES`] what it took to read it, within bounds.
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(10);
-/// How far before the present, and before the first that waits, looks begin at the latest, in seconds: transactions that
-/// write what is due now may still be open. For leases also because those of another scheduler may be shorter.
-const MARGIN: &str = "INTERVAL '1 second'";
 
 /// One row: by lane the time of its first waiting row, no later than $1 or, when that is NULL, the database's clock; and the
-/// end of the first lease, no later than that of one of $2 microseconds that begins now. Each less [`MARGIN`].
-const READ: &str = "
+/// end of the first lease, no later than that of one of $2 microseconds that begins now. Each less a second: transactions
+/// that write what is due now may still be open, and leases of another scheduler may be shorter.
+pub const READ: &str = "
 WITH clock AS MATERIALIZED (
     SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now
 )
@@ -46,7 +44,7 @@ SELECT ARRAY(
                           WHERE r.lane = every.lane
                             AND r.status = 'planned'
                           ORDER BY r.due_at, r.id
-                          LIMIT 1)) - {margin}
+                          LIMIT 1)) - INTERVAL '1 second'
              FROM (SELECT number::smallint AS lane FROM GENERATE_SERIES(0, 63) AS number) every
        ) AS lanes,
        LEAST(clock.now + $2 * INTERVAL '1 microsecond',
@@ -54,7 +52,7 @@ SELECT ARRAY(
                 FROM live_runs
                WHERE status = 'running'
                ORDER BY lease_until
-               LIMIT 1)) - {margin} AS leases
+               LIMIT 1)) - INTERVAL '1 second' AS leases
   FROM clock";
 
 /// Nothing that a look is for is earlier.
@@ -71,7 +69,7 @@ impl Floor {
             param(hot.now(), Type::TIMESTAMPTZ),
             param(micros_as_float(lease), Type::FLOAT8),
         ];
-        let rows = hot.glance(Step::new(READ.replace("{margin}", MARGIN), params)).await?;
+        let rows = hot.glance(Step::new(READ, params)).await?;
         let row = rows
             .first()
             .ok_or_else(|| unexpected("one row tells where the lanes begin"))?;

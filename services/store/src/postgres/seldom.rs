@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// How many times as long as it took it is before something is done again.
@@ -19,11 +19,29 @@ impl Seldom {
 
     /// It was begun then, and is done.
     pub(super) fn done(&self, begun: Instant) {
-        let rest: Duration = begun.elapsed() * TIMES;
-        *self.lock() = Some(begun + rest);
+        *self.lock() = Some(begun + begun.elapsed() * TIMES);
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_took_long_rests_for_long() {
+        let (seldom, now) = (Seldom::default(), Instant::now());
+        assert!(seldom.is_time());
+        let begun = now
+            .checked_sub(Duration::from_secs(10))
+            .expect("the machine runs for longer");
+        seldom.done(begun);
+        assert!(!seldom.is_time());
+        assert!(*seldom.lock() >= Some(begun + Duration::from_secs(10) * TIMES));
     }
 }

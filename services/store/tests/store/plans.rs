@@ -2,7 +2,7 @@
 
 use baton_store::postgres::{
     claim::{lock_due, next_due},
-    pool,
+    floor, pool,
     session::Sessions,
     tls::Target,
 };
@@ -99,6 +99,7 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
                 "live_runs_lane",
                 192.0,
             ),
+            (floor::READ, "timestamptz, float8", "NULL, 15e6", "live_runs_lane", 64.0),
             (next_due(false), GLANCES, "NULL, NULL, NULL, NULL", "live_runs_due", 1.0),
         ] {
             let plan = plan_of(&database, sql, types, values).await;
