@@ -105,8 +105,8 @@ impl NextDue {
 pub trait Queue: Send + Sync {
     /// Takes up to `limit` due runs whose endpoints are free. None starts before its planned time.
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error>;
-    /// How long from now until something is due, without taking it. Cheaper than a claim that finds nothing. Asked after a
-    /// claim, `claimed_at` is when that looked. With `host_concurrency`, runs of hosts without room do not count.
+    /// How long from now until something is due, or is to be looked for again, without taking it. Cheaper than a claim that
+    /// finds nothing. Asked after a claim, `claimed_at` is when that looked. With `host_concurrency`, runs of hosts without room do not count.
     async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error>;
     /// Extends leases; returns the ids of those that are still held.
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error>;

@@ -35,7 +35,8 @@ use crate::{
 ///
 /// A lane is searched through its first $4 rows, or through all when that is NULL: where few endpoints have many rows
 /// waiting, most of what is due may not start yet. `lanes` is how many have something due. Lanes begin at the times $5, one
-/// each, or, when that is NULL, at their beginning (see `floor`).
+/// each, or, when that is NULL, at their beginning (see `floor`). That is a comparison of rows, as two bounds of one column
+/// look so narrow that the planner would take any index for it.
 ///
 /// With `per_host`, hosts to which $6 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.

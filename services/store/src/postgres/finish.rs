@@ -10,18 +10,32 @@ use baton_domain::{
 };
 
 use super::{
+    floor::LastFloor,
     schedules::{load, steps},
     session::Hot,
 };
 use crate::hot::{Answers, Requests, by_endpoint, judge};
 
 /// Records what can be recorded here, in one transaction. Fails as a whole.
-pub(crate) async fn finish(hot: &Hot, reports: &[FinishedRun], chance: &dyn Chance) -> StoreResult<Answers> {
+pub(super) async fn finish(
+    hot: &Hot,
+    floor: &LastFloor,
+    reports: &[FinishedRun],
+    chance: &dyn Chance,
+) -> StoreResult<Answers> {
     let work = hot.work().await?;
     let endpoints = by_endpoint(reports).into_keys().collect();
     let runs = reports.iter().map(|report| report.run_id).collect();
     let loaded = load(&work, Requests::Left, endpoints, runs, hot.now()).await?;
     let (answers, writes) = judge(reports, loaded, chance);
+    // Before anybody can see them.
+    floor.lower(
+        writes
+            .plan_rows
+            .iter()
+            .chain(&writes.live)
+            .map(|row| (row.lane, row.due_at)),
+    );
     let steps = steps(writes);
     let written = !steps.is_empty();
     work.all_and_commit(steps).await?;

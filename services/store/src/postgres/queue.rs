@@ -64,9 +64,9 @@ RETURNING r.id";
 /// Claimers that may look at the same lane at one moment and still find something there.
 const CROWD: usize = 4;
 
-/// How many rows of a lane a look searches for some that may start, and at least this many times as many as it may take.
-/// What may start may stand behind many that may not: all rows are searched when nothing was found, and as often as that
-/// takes a small part of the time.
+/// How many rows of a lane a look searches for some that may start; where a second look may take more of it, this many times
+/// as many as that. What may start may stand behind many that may not: all rows are searched when nothing was found, and as
+/// often as that takes a small part of the time.
 const NEAR: usize = 48;
 const NEAR_TIMES: usize = 4;
 
@@ -93,7 +93,7 @@ impl PostgresQueue {
     }
 
     async fn claim(&self, claim: &Claim) -> StoreResult<Claims> {
-        let floor = self.floor.renewed(&self.hot, claim.lease).await?;
+        let floor = self.floor.get(&self.hot, Some(claim.lease)).await;
         let work = self.hot.work().await?;
         let look = Look {
             now: self.hot.now(),
@@ -101,7 +101,7 @@ impl PostgresQueue {
             share: None,
             near: !self.searches.is_time(),
             per_host: claim.host_concurrency.map(i64::from),
-            floor,
+            floor: floor.map(|(floor, _)| floor),
         };
         let Due {
             rows: due, now, cut, ..
@@ -179,12 +179,13 @@ impl PostgresQueue {
         ];
         params.extend(look.per_host.map(|most| param(most, Type::INT8)));
         let asked = Instant::now();
-        let rows = work.one(Step::new(lock_due(look.per_host.is_some()), params)).await?;
-        self.floor.looked(asked.elapsed());
+        let rows = work.one(Step::new(lock_due(look.per_host.is_some()), params)).await;
+        let took = asked.elapsed();
+        self.floor.looked(took);
         if !look.near {
-            self.searches.done(asked);
+            self.searches.done(took);
         }
-        due_of(&rows)
+        due_of(&rows?)
     }
 
     /// Has the general way say what becomes of wishes within a cooldown. What it fails to do is due still, and met by the
@@ -199,7 +200,7 @@ impl PostgresQueue {
 #[async_trait]
 impl Fast for PostgresQueue {
     async fn finish(&self, reports: &[FinishedRun]) -> StoreResult<Answers> {
-        finish(&self.hot, reports, self.chance.as_ref()).await
+        finish(&self.hot, &self.floor, reports, self.chance.as_ref()).await
     }
 }
 
@@ -289,7 +290,7 @@ impl Queue for PostgresQueue {
     }
 
     async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error> {
-        let floor = self.floor.get();
+        let (floor, good) = self.floor.get(&self.hot, None).await.unzip();
         let earliest = floor.as_ref().and_then(|floor| floor.lanes.iter().min().copied());
         let mut params = vec![
             param(self.hot.now(), Type::TIMESTAMPTZ),
@@ -304,8 +305,10 @@ impl Queue for PostgresQueue {
             .glance(Step::new(next_due(host_concurrency.is_some()), params))
             .await?;
         self.floor.looked(asked.elapsed());
+        // What turns up before a floor is found when that is no longer good.
+        let next = due_in(&rows, "next_due_us")?;
         Ok(NextDue {
-            wait: due_in(&rows, "next_due_us")?,
+            wait: next.into_iter().chain(good).min(),
             later: due_in(&rows, "later_due_us")?,
         })
     }
@@ -334,6 +337,10 @@ impl Queue for PostgresQueue {
     }
 
     async fn recover_lost(&self, limit: usize) -> Result<usize, Error> {
-        self.general.recover_lost(limit).await
+        let taken_back = self.general.recover_lost(limit).await?;
+        if taken_back > 0 {
+            self.floor.forget();
+        }
+        Ok(taken_back)
     }
 }

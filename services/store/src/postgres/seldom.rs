@@ -2,11 +2,18 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// How many times as long as it took it is before something is done again.
-pub(super) const TIMES: u32 = 16;
+const TIMES: u32 = 16;
+/// But no longer than this.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// How long to leave something that took so long.
+pub(super) fn rest_after(took: Duration) -> Duration {
+    (took * TIMES).min(LONGEST)
+}
 
 /// When to do it again.
 #[derive(Debug, Default)]
@@ -17,9 +24,9 @@ impl Seldom {
         self.lock().is_none_or(|next| Instant::now() >= next)
     }
 
-    /// It was begun then, and is done.
-    pub(super) fn done(&self, begun: Instant) {
-        *self.lock() = Some(begun + begun.elapsed() * TIMES);
+    /// It took so long, until now.
+    pub(super) fn done(&self, took: Duration) {
+        *self.lock() = Some(Instant::now() + rest_after(took));
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -29,19 +36,17 @@ impl Seldom {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
-    fn what_took_long_rests_for_long() {
-        let (seldom, now) = (Seldom::default(), Instant::now());
+    fn what_took_long_rests_for_longer_within_bounds() {
+        assert_eq!(rest_after(Duration::from_millis(10)), Duration::from_millis(160));
+        assert_eq!(rest_after(Duration::from_secs(30)), LONGEST);
+        let seldom = Seldom::default();
         assert!(seldom.is_time());
-        let begun = now
-            .checked_sub(Duration::from_secs(10))
-            .expect("the machine runs for longer");
-        seldom.done(begun);
+        seldom.done(LONGEST);
         assert!(!seldom.is_time());
-        assert!(*seldom.lock() >= Some(begun + Duration::from_secs(10) * TIMES));
+        seldom.done(Duration::ZERO);
+        assert!(seldom.is_time());
     }
 }

@@ -7,7 +7,7 @@ mod dump;
 mod finishes;
 mod history;
 mod hosts;
-mod pinned;
+mod looks;
 mod plans;
 mod polling;
 mod races;

@@ -51,10 +51,12 @@ async fn plan_of(database: &OwnDatabase, sql: &str, types: &str, values: &str) -
 
 /// How many pages the whole statement touched.
 fn pages(plan: &[String]) -> u64 {
-    let top = plan.iter().find_map(|line| line.split("Buffers: shared hit=").nth(1));
-    let hit = top.and_then(|rest| rest.split(' ').next());
-    hit.and_then(|hit| hit.parse().ok())
-        .expect("the first node tells of its pages, and all are in memory")
+    let top = plan.iter().find_map(|line| line.split("Buffers: shared ").nth(1));
+    let counts = top.expect("the first node tells of its pages").split(' ');
+    let touched = counts.filter_map(|count| count.strip_prefix("hit=").or(count.strip_prefix("read=")));
+    touched
+        .map(|count| count.parse::<u64>().expect("pages are counted"))
+        .sum()
 }
 
 /// The most rows that any node gave in all its rounds.
@@ -99,7 +101,7 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
                 "live_runs_lane",
                 192.0,
             ),
-            (floor::READ, "timestamptz, float8", "NULL, 15e6", "live_runs_lane", 64.0),
+            (floor::READ, "float8", "15e6", "live_runs_lane", 64.0),
             (next_due(false), GLANCES, "NULL, NULL, NULL, NULL", "live_runs_due", 1.0),
         ] {
             let plan = plan_of(&database, sql, types, values).await;

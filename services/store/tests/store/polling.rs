@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use baton_domain::{
     call::{CallOutcome, Dispatcher, HttpCall},
     fixtures::{SeededChance, TestClock, contract::World},
-    ids::{RunId, UserId},
+    ids::{EndpointId, RunId, UserId},
     limits::{self, PlanLimits},
     ports::{Store, Topic},
     services::{Claim, EndpointDraft, Idempotency, Purpose, Queue, RunRequest, Services},
@@ -58,27 +58,35 @@ fn once() -> Idempotency {
     }
 }
 
-/// Queues a run of an endpoint that runs only when told.
-pub async fn submit(services: &Services) -> RunId {
-    let user = UserId("ada".to_owned());
+/// An endpoint that runs only when told.
+pub async fn endpoint(services: &Services, user: &UserId) -> EndpointId {
     let draft = EndpointDraft {
         name: "hook".to_owned(),
         method: "POST".to_owned(),
         url: "http://shop.example/hook".to_owned(),
         ..EndpointDraft::default()
     };
-    let endpoint = services.create_endpoint(&user, None, &draft, &once()).await;
+    let created = services.create_endpoint(user, None, &draft, &once()).await;
+    created.expect("the endpoint is created").endpoint.id
+}
+
+/// Queues a run of the endpoint.
+pub async fn submit_to(services: &Services, user: &UserId, endpoint_id: EndpointId) -> RunId {
     let request = RunRequest {
-        endpoint_id: endpoint.expect("the endpoint is created").endpoint.id,
+        endpoint_id,
         purpose: Purpose::Work,
         planned_at: None,
         trace_parent: None,
     };
-    services
-        .submit_run(&user, request, &once())
-        .await
-        .expect("the run is queued")
-        .id
+    let run = services.submit_run(user, request, &once()).await;
+    run.expect("the run is queued").id
+}
+
+/// Queues a run of an endpoint that has no other.
+pub async fn submit(services: &Services) -> RunId {
+    let user = UserId("ada".to_owned());
+    let endpoint = endpoint(services, &user).await;
+    submit_to(services, &user, endpoint).await
 }
 
 #[tokio::test]
