@@ -7,7 +7,7 @@
 //! behind that row is walked over still.
 //!
 //! That hides nothing for long. A row that waits is no earlier than the first of its lane. What ends of runs add may be long
-//! due, as a run may take longer than its interval; this queue's ends tell of it ([`LastFloor::lower`]). Any other row that
+//! due, as a run may take longer than its interval; this queue's ends tell of it (`LastFloor::lower`). Any other row that
 //! turns up with a time that was over by more than a second is found when the lanes are read again, and nobody waits longer
 //! than until then.
 
