@@ -83,7 +83,8 @@ pub struct Claims {
 /// What comes due, by the store's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NextDue {
-    /// How long until something is due, zero when something is; `None` when nothing is planned.
+    /// How long until something is due, or is to be looked for again; zero when something is due, `None` when nothing is
+    /// planned.
     pub wait: Option<Duration>,
     /// After a claim, when something is due already: how long until the next that came due after the claim looked. What is
     /// held by somebody else must not delay what is not.
@@ -106,7 +107,8 @@ pub trait Queue: Send + Sync {
     /// Takes up to `limit` due runs whose endpoints are free. None starts before its planned time.
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error>;
     /// How long from now until something is due, or is to be looked for again, without taking it. Cheaper than a claim that
-    /// finds nothing. Asked after a claim, `claimed_at` is when that looked. With `host_concurrency`, runs of hosts without room do not count.
+    /// finds nothing. Asked after a claim, `claimed_at` is when that looked. With `host_concurrency`, runs of hosts without
+    /// room do not count.
     async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error>;
     /// Extends leases; returns the ids of those that are still held.
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error>;

@@ -28,7 +28,7 @@ use super::{
     claim::{CLAIM, HOSTS_TURN, SETTLE_HINTS, claimed_of, hinted_of, lock_due, next_due},
     columns::param,
     finish::finish,
-    floor::{Floor, LastFloor},
+    floor::LastFloor,
     seldom::Seldom,
     session::{Hot, Step, Work, micros_as_float},
 };
@@ -101,7 +101,7 @@ impl PostgresQueue {
             share: None,
             near: !self.searches.is_time(),
             per_host: claim.host_concurrency.map(i64::from),
-            floor: floor.map(|(floor, _)| floor),
+            lanes: floor.map(|(floor, _)| floor.lanes),
         };
         let Due {
             rows: due, now, cut, ..
@@ -169,13 +169,12 @@ impl PostgresQueue {
     async fn look_at(&self, work: &Work, look: &Look) -> StoreResult<Due> {
         let rows = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let near = NEAR.max(look.share.unwrap_or_default().saturating_mul(NEAR_TIMES));
-        let lanes = look.floor.as_ref().map(|floor| floor.lanes.clone());
         let mut params = vec![
             param(look.now, Type::TIMESTAMPTZ),
             param(rows(look.limit), Type::INT8),
             param(look.share.map(rows), Type::INT8),
             param(look.near.then(|| rows(near)), Type::INT8),
-            param(lanes, Type::TIMESTAMPTZ_ARRAY),
+            param(look.lanes.clone(), Type::TIMESTAMPTZ_ARRAY),
         ];
         params.extend(look.per_host.map(|most| param(most, Type::INT8)));
         let asked = Instant::now();
@@ -214,7 +213,8 @@ struct Look {
     /// Only the first rows of each lane are searched.
     near: bool,
     per_host: Option<i64>,
-    floor: Option<Floor>,
+    /// Where each lane begins; `None` is at its beginning.
+    lanes: Option<Vec<Timestamp>>,
 }
 
 /// Rows that are due at `now`, their endpoints locked.
