@@ -30,6 +30,7 @@ mod m0013_tokens;
 mod m0014_planner_modes;
 mod m0015_job_history;
 mod m0016_endpoint_order;
+mod m0017_runs_by_id;
 
 /// Every step, oldest first.
 pub struct Migrator;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_planner_modes::Migration),
             Box::new(m0015_job_history::Migration),
             Box::new(m0016_endpoint_order::Migration),
+            Box::new(m0017_runs_by_id::Migration),
         ]
     }
 }

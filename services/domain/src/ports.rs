@@ -145,7 +145,8 @@ pub trait Tx:
     + Send
     + Sync
 {
-    /// The store's time when the transaction began.
+    /// The store's time when the transaction began or, once it has locked endpoints, when it had them: not before anything
+    /// that whoever had them last has done.
     fn now(&self) -> Timestamp;
     /// Wakes those who wait for the topic once this is committed.
     fn wake(&mut self, topic: Topic);
@@ -209,9 +210,9 @@ pub trait RunsRepo {
     /// exceed `bytes`; the first run is given in any case. Read in one snapshot.
     async fn list_runs(&mut self, filter: &RunFilter, page: Page, bytes: usize) -> StoreResult<RunPage>;
     async fn get_run_details(&mut self, user: &UserId, id: RunId) -> StoreResult<Option<Run>>;
-    /// The last `limit` runs of each endpoint that started, newest first; responses cut to `response_bytes`.
+    /// The last `limit` runs of each endpoint that started, the last planned first; responses cut to `response_bytes`.
     async fn recent_runs(&mut self, ids: &[EndpointId], limit: usize, response_bytes: usize) -> StoreResult<Vec<Run>>;
-    /// Runs of each endpoint that started at or after `since`.
+    /// Runs of each endpoint that started, planned for `since` or later.
     async fn count_starts(&mut self, ids: &[EndpointId], since: Timestamp) -> StoreResult<BTreeMap<EndpointId, u32>>;
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use baton_domain::{
     schedule::FinishedRun,
-    services::{Claim, Claims},
+    services::{Claim, Claims, NextDue},
+    time::Timestamp,
 };
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
@@ -32,8 +33,8 @@ enum Then {
     AtOnce,
     /// As many were taken as might start: when more may.
     WithSlots,
-    /// Wait for a wake, but no longer than this.
-    Within(Duration),
+    /// Wait for a wake, but no longer than this; for what comes due then, as far as is known.
+    Within(Duration, Option<Timestamp>),
     /// Wait this long, whatever wakes.
     Retry(Duration),
 }
@@ -50,6 +51,8 @@ impl Engine {
         let mut recovered = Instant::now();
         // Whether something is due is not known: somebody has said that something changed, or a whole poll has passed.
         let mut glance = false;
+        // What the next claim is for.
+        let mut as_of = None;
         while !stop.is_cancelled() {
             let ready = async {
                 self.flights.one_free().await;
@@ -59,31 +62,32 @@ impl Engine {
                 return;
             }
             let then = match self.nothing_due(glance).await {
-                Some(wait) => Then::Within(wait),
-                None => self.claim_once(&ended, &mut recovered, &mut retry).await,
+                Some(then) => then,
+                None => self.claim_once(as_of, &ended, &mut recovered, &mut retry).await,
             };
             let waiting = async {
                 match then {
-                    Then::AtOnce => false,
+                    Then::AtOnce => (false, None),
                     Then::WithSlots => {
                         let worth = self.config.claim_batch / 2;
                         self.flights.many_free(worth.max(1), GATHER).await;
-                        false
+                        (false, None)
                     }
                     Then::Retry(wait) => {
                         tokio::time::sleep(wait).await;
-                        false
+                        (false, None)
                     }
-                    Then::Within(wait) => {
+                    Then::Within(wait, due) => {
                         let woken = tokio::select! {
                             _ = wakes.next() => true,
                             () = self.wait(wait) => false,
                         };
-                        woken || wait >= self.config.poll
+                        let glance = woken || wait >= self.config.poll;
+                        (glance, due.filter(|_| !glance))
                     }
                 }
             };
-            glance = stop.run_until_cancelled(waiting).await.unwrap_or_default();
+            (glance, as_of) = stop.run_until_cancelled(waiting).await.unwrap_or_default();
         }
     }
 
@@ -95,20 +99,29 @@ impl Engine {
         }
     }
 
-    /// How long to wait on, when a glance shows that nothing is due. It costs a fraction of a claim, and what comes due
+    /// What to wait for, when a glance shows that nothing is due. It costs a fraction of a claim, and what comes due
     /// during a claim waits for its end: most wakes are ends of runs, after which nothing is due yet.
-    async fn nothing_due(&self, glance: bool) -> Option<Duration> {
+    async fn nothing_due(&self, glance: bool) -> Option<Then> {
         if !glance {
             return None;
         }
         // A claim tells what is wrong.
         let next = self.queue.next_due(None, None).await.ok()?;
+        (next.wait != Some(Duration::ZERO)).then(|| self.until(&next))
+    }
+
+    /// Nothing is due: wait until a claim of what comes next may begin.
+    fn until(&self, next: &NextDue) -> Then {
         let wait = next.wait.unwrap_or(self.config.poll);
-        (wait > Duration::ZERO).then(|| wait.min(self.config.poll))
+        Then::Within(
+            wait.saturating_sub(self.queue.head_start()).min(self.config.poll),
+            next.at,
+        )
     }
 
     async fn claim_once(
         &self,
+        as_of: Option<Timestamp>,
         ended: &mpsc::Sender<FinishedRun>,
         recovered: &mut Instant,
         retry: &mut Duration,
@@ -119,6 +132,7 @@ impl Engine {
             lease: self.config.lease,
             limit,
             host_concurrency: self.config.host_concurrency,
+            as_of,
         };
         let mut claims = match self.queue.claim_due(&claim).await {
             Ok(claims) => claims,
@@ -155,11 +169,14 @@ impl Engine {
             Ok(next) => next,
             Err(error) => {
                 tracing::warn!(%error, "it could not be asked what comes due next");
-                return Then::Within(FIRST_RETRY);
+                return Then::Within(FIRST_RETRY, None);
             }
         };
-        if next.wait != Some(Duration::ZERO) {
-            return Then::Within(next.wait.unwrap_or(self.config.poll).min(self.config.poll));
+        match next.wait {
+            Some(Duration::ZERO) => {}
+            // It was claimed for already, and somebody else has it; when it is due it is looked at once more.
+            Some(wait) if taken == 0 && next.at == claim.as_of => return Then::Within(wait, None),
+            Some(_) | None => return self.until(&next),
         }
         // A claim takes one run of an endpoint, and a host's share: there may be more at once.
         if taken > 0 {
@@ -171,7 +188,7 @@ impl Engine {
                 return Then::AtOnce;
             }
         }
-        Then::Within(next.later.unwrap_or(CONTENDED).min(CONTENDED))
+        Then::Within(next.later.unwrap_or(CONTENDED).min(CONTENDED), None)
     }
 
     /// Takes back runs of engines that fell silent. True when there were any. This engine's own leases are renewed

@@ -63,6 +63,9 @@ impl Dispatcher for SlowEndpoint {
 /// which counts claims, glances, and renewals at once.
 struct Unsteady {
     inner: StoreQueue,
+    head_start: Mutex<Duration>,
+    /// What each claim was as of, and when it was made.
+    as_of: Mutex<Vec<(Option<Timestamp>, Instant)>>,
     down: AtomicBool,
     held: AtomicBool,
     mute: AtomicBool,
@@ -83,9 +86,14 @@ impl Unsteady {
 
 #[async_trait]
 impl Queue for Unsteady {
+    fn head_start(&self) -> Duration {
+        *self.head_start.lock().unwrap()
+    }
+
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
         self.gate()?;
         self.claims.fetch_add(1, Ordering::SeqCst);
+        self.as_of.lock().unwrap().push((claim.as_of, Instant::now()));
         self.inner.claim_due(claim).await
     }
 
@@ -102,6 +110,7 @@ impl Queue for Unsteady {
         }
         Ok(NextDue {
             wait: Some(Duration::ZERO),
+            at: next.at,
             later: next.later.or(next.wait),
         })
     }
@@ -141,6 +150,8 @@ impl Stage {
         let inner = StoreQueue::new(Arc::clone(&store), chance.clone());
         let queue = Unsteady {
             inner,
+            head_start: Mutex::default(),
+            as_of: Mutex::default(),
             down: AtomicBool::new(false),
             held: AtomicBool::new(false),
             mute: AtomicBool::new(false),
@@ -252,6 +263,35 @@ async fn what_somebody_else_holds_delays_no_other_run() {
     for run in runs {
         let late = run.started_at.unwrap() - run.planned_at;
         assert!((0..=5_000).contains(&late.num_microseconds().unwrap()), "{late:?}");
+    }
+}
+
+/// Whoever could not claim it before tries once more when it is due.
+#[tokio::test(start_paused = true)]
+async fn a_claim_for_what_comes_next_begins_the_queues_head_start_before() {
+    let stage = Stage::new(secs(2));
+    let head_start = Duration::from_millis(4);
+    *stage.queue.head_start.lock().unwrap() = head_start;
+    stage.every(Some(secs(60))).await;
+    let begun = Instant::now();
+    stage.run_engine_for(secs(130)).await;
+    let runs = stage.runs(RunStatus::Succeeded).await;
+    assert_eq!(runs.len(), 2);
+    let claims = stage.queue.as_of.lock().unwrap().clone();
+    for run in runs {
+        let planned = begun + elapsed(World::start(), run.planned_at);
+        let (before, later): (Vec<_>, Vec<_>) = claims
+            .iter()
+            .filter(|(_, at)| at.duration_since(planned - secs(1)) > Duration::ZERO && *at < planned + secs(1))
+            .partition(|(_, at)| *at < planned);
+        let [(as_of, at)] = before[..] else {
+            panic!("{claims:?}")
+        };
+        assert_eq!(as_of, Some(run.planned_at));
+        assert!(planned - at <= head_start, "{:?} before", planned - at);
+        assert_eq!(later[0].0, None, "{claims:?}");
+        assert_eq!(run.started_at.map(|start| start >= run.planned_at), Some(true));
+        assert!(elapsed(run.planned_at, run.started_at.unwrap()) <= Duration::from_millis(5));
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use baton_domain::{
     error::StoreError,
     ports::{Store, StoreResult, Topic, Tx},
-    time::{Clock, Timestamp},
+    time::{Clock, Timestamp, truncate},
 };
 use futures_core::stream::BoxStream;
 use sea_orm::{
@@ -28,6 +28,15 @@ pub enum DbClock {
     Injected(Arc<dyn Clock>),
 }
 
+impl DbClock {
+    pub(crate) async fn now(&self, tx: &DatabaseTransaction) -> StoreResult<Timestamp> {
+        match self {
+            Self::Injected(clock) => Ok(truncate(clock.now())),
+            Self::Database => database_time(tx).await,
+        }
+    }
+}
+
 /// A store on SQLite or PostgreSQL.
 pub struct SqlStore {
     pub(crate) writer: DatabaseConnection,
@@ -41,20 +50,13 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
-    async fn now(&self, tx: &DatabaseTransaction) -> StoreResult<Timestamp> {
-        match &self.clock {
-            DbClock::Injected(clock) => Ok(baton_domain::time::truncate(clock.now())),
-            DbClock::Database => database_time(tx).await,
-        }
-    }
-
     async fn transaction(&self, db: &DatabaseConnection, options: TransactionOptions) -> StoreResult<Box<dyn Tx>> {
         let tx = db.begin_with_options(options).await.map_err(store_error)?;
         if let Some(settings) = self.settings {
             tx.execute_unprepared(&set_local(settings)).await.map_err(store_error)?;
         }
-        let now = self.now(&tx).await?;
-        Ok(Box::new(SqlTx::new(tx, now, self.wakes.clone())))
+        let now = self.clock.now(&tx).await?;
+        Ok(Box::new(SqlTx::new(tx, self.clock.clone(), now, self.wakes.clone())))
     }
 
     fn is_postgres(&self) -> bool {

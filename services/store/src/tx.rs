@@ -17,6 +17,7 @@ use sea_orm::{
 
 use crate::{
     error::store_error,
+    store::DbClock,
     wakes::{Wakes, topic_name},
 };
 
@@ -29,6 +30,7 @@ pub const CHANNEL: &str = "baton";
 /// A transaction. Dropped without a commit it leaves no trace.
 pub struct SqlTx {
     pub(crate) db: DatabaseTransaction,
+    clock: DbClock,
     now: Timestamp,
     woken: Vec<Topic>,
     wakes: Wakes,
@@ -37,9 +39,10 @@ pub struct SqlTx {
 }
 
 impl SqlTx {
-    pub(crate) fn new(db: DatabaseTransaction, now: Timestamp, wakes: Wakes) -> Self {
+    pub(crate) fn new(db: DatabaseTransaction, clock: DbClock, now: Timestamp, wakes: Wakes) -> Self {
         Self {
             db,
+            clock,
             now,
             woken: Vec::new(),
             wakes,
@@ -49,6 +52,12 @@ impl SqlTx {
 
     pub(crate) fn time(&self) -> Timestamp {
         self.now
+    }
+
+    /// To be called once locks are there that may have been waited for.
+    pub(crate) async fn move_time(&mut self) -> StoreResult<()> {
+        self.now = self.now.max(self.clock.now(&self.db).await?);
+        Ok(())
     }
 
     /// True on PostgreSQL, where other writers are at work at the same time.

@@ -6,11 +6,14 @@ use anyhow::{Result, ensure};
 use baton_domain::time::{Clock as _, Timestamp, after};
 use baton_runtime::clock::SystemClock;
 
-use super::{lateness::sleep_until, real::Scene};
+use super::{
+    lateness::sleep_until,
+    real::{Scene, called_once},
+};
 use crate::{
     figure::Figure,
     population::{Owned, open, submit},
-    scheduler::scheduler,
+    scheduler::{Listening, scheduler, sink},
     stage::Stage,
 };
 
@@ -22,45 +25,68 @@ const HEAVY: usize = 900;
 /// From submitting to the first planned time, and what submitting takes for each second.
 const AHEAD: Duration = Duration::from_secs(5);
 const SUBMITTING: Duration = Duration::from_millis(300);
-const LATE: &str = "
-    SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM started_at - planned_at)::float8 * 1000)
-      FROM run_history
-     WHERE planned_at >= $1
-       AND user_id <> $2";
+const CALL_ANOTHER: &str = "UPDATE job_endpoints SET url = $1 WHERE user_id = $2";
 
 pub async fn run(stage: &Stage) -> Result<Vec<Figure>> {
     let seconds = if stage.asked.quick { 10 } else { 30 };
-    let scene = Scene::of(stage, "fair", USERS, ENDPOINTS).await?;
+    let mut scene = Fair::set(stage).await?;
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for number in 1..=stage.asked.samples {
-        alone.push(once(stage, &scene, seconds, 0).await?);
-        beside.push(once(stage, &scene, seconds, HEAVY).await?);
+        alone.push(once(stage, &mut scene, seconds, 0).await?);
+        beside.push(once(stage, &mut scene, seconds, HEAVY).await?);
         let (alone, beside) = (alone[number - 1], beside[number - 1]);
         eprintln!(
             "fair: sample {number} of {}: p99 {beside:.2} ms; alone {alone:.2} ms",
             stage.asked.samples
         );
     }
-    scene.strike().await?;
+    scene.all.strike().await?;
     Ok(vec![Figure::alone("fair", "ms", beside).against("alone", &alone)])
 }
 
-/// The nine users' p99 in milliseconds, with so many runs of the tenth each second.
-async fn once(stage: &Stage, scene: &Scene, seconds: u32, heavy: usize) -> Result<f64> {
-    let Scene {
-        database, endpoints, ..
+struct Fair {
+    /// Its sink is called by the nine.
+    all: Scene,
+    nine: Vec<Owned>,
+    one: Vec<Owned>,
+    called_by_one: Listening,
+}
+
+impl Fair {
+    async fn set(stage: &Stage) -> Result<Self> {
+        let all = Scene::of(stage, "fair", USERS, ENDPOINTS).await?;
+        let called_by_one = sink(stage.folder()).await?;
+        let user = all.endpoints[0].1.clone();
+        let (one, nine) = all.endpoints.iter().cloned().partition(|(_, owner)| *owner == user);
+        let url = format!("http://{}/", called_by_one.address);
+        let client = all.database.connect().await?;
+        client.execute(CALL_ANOTHER, &[&url, &user.0]).await?;
+        Ok(Self {
+            all,
+            nine,
+            one,
+            called_by_one,
+        })
+    }
+}
+
+/// The nine users' p99 in milliseconds, as their receiver sees it, with so many runs of the tenth each second.
+async fn once(stage: &Stage, scene: &mut Fair, seconds: u32, heavy: usize) -> Result<f64> {
+    let Fair {
+        all,
+        nine,
+        one,
+        called_by_one,
     } = scene;
-    let heavy_user = endpoints[0].1.clone();
-    let (theirs, others): (Vec<Owned>, Vec<Owned>) =
-        endpoints.iter().cloned().partition(|(_, user)| *user == heavy_user);
+    let database = &all.database;
     let from: Timestamp = after(SystemClock.now(), AHEAD + SUBMITTING * seconds);
     let opened = open(&database.url).await?;
     let light = LIGHT * usize::try_from(seconds)?;
     let apart = Duration::from_secs(1) / u32::try_from(LIGHT)?;
-    submit(&opened.opened, &others, light, from, apart).await?;
+    submit(&opened.opened, nine, light, from, apart).await?;
     for second in 0..seconds {
         let burst = after(from, Duration::from_secs(u64::from(second)));
-        submit(&opened.opened, &theirs, heavy, burst, Duration::ZERO).await?;
+        submit(&opened.opened, one, heavy, burst, Duration::ZERO).await?;
     }
     drop(opened);
     let scheduler = scheduler(stage.folder(), &database.url).await?;
@@ -71,5 +97,6 @@ async fn once(stage: &Stage, scene: &Scene, seconds: u32, heavy: usize) -> Resul
         .count("SELECT count(*) FROM live_runs WHERE slot <> 'plan'")
         .await?;
     ensure!(left == 0, "{left} runs are left in the queue");
-    database.number(LATE, &[&from, &heavy_user.0]).await
+    called_once(called_by_one, heavy * usize::try_from(seconds)?).await?;
+    Ok(called_once(&mut all.sink, light).await?.p99)
 }

@@ -174,6 +174,7 @@ impl World {
             lease: Duration::from_secs(15),
             limit: 100,
             host_concurrency: None,
+            as_of: None,
         };
         let claimed = self.queue.claim_due(&claim).await.expect("claim succeeds").runs;
         let reports: Vec<FinishedRun> = claimed

@@ -24,9 +24,9 @@ use super::{Services, endpoints::is_active, found, outcomes::wave_result};
 #[derive(Debug, Clone)]
 pub struct ContextEndpoint {
     pub schedule: Schedule,
-    /// The last runs that started, newest first.
+    /// The last runs that started, the last planned first.
     pub recent_runs: Vec<Run>,
-    /// Runs started since the start of the earliest active sale.
+    /// Runs that started, planned for the start of the earliest active sale or later.
     pub runs_in_sale: u32,
     /// Present while the cooldown refuses steps.
     pub cooldown_ends_at: Option<Timestamp>,

@@ -100,13 +100,13 @@ impl Services {
     /// Moves the endpoint into a job of the same user, or out of any.
     pub async fn assign_endpoint(&self, user: &UserId, id: EndpointId, job: Option<JobId>) -> Result<Schedule, Error> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         found(Resource::Endpoint, tx.get_schedule(user, id).await?)?;
         let target = match job {
             Some(job) => Some(job_with_room(tx.as_mut(), user, job).await?),
             None => None,
         };
         let mut schedules = tx.lock_schedules(&[id]).await?;
+        let now = tx.now();
         let schedule = found(Resource::Endpoint, schedules.first_mut())?;
         schedule.require_active()?;
         let before = schedule.endpoint.job_id;
@@ -211,9 +211,9 @@ impl Services {
         change: impl FnOnce(&mut Schedule, Timestamp) -> Result<(), Error> + Send,
     ) -> Result<Schedule, Error> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         found(Resource::Endpoint, tx.get_schedule(user, id).await?)?;
         let mut schedules = tx.lock_schedules(&[id]).await?;
+        let now = tx.now();
         let schedule = found(Resource::Endpoint, schedules.first_mut())?;
         change(schedule, now)?;
         let job = schedule.endpoint.job_id;

@@ -25,20 +25,19 @@ impl Services {
         reason: &str,
     ) -> Result<Schedule, Error> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
-        let expires_at = after(now, ttl.unwrap_or(limits::HINT_TTL_DEFAULT));
         let mut violations = Violations::default();
-        check_hint(instruction, ttl, reason, now, &mut violations);
+        check_hint(instruction, ttl, reason, tx.now(), &mut violations);
         violations.into_result()?;
 
         found(Resource::Endpoint, tx.get_schedule(user, id).await?)?;
         let mut schedules = tx.lock_schedules(&[id]).await?;
+        let now = tx.now();
         let schedule = found(Resource::Endpoint, schedules.first_mut())?;
         schedule.require_active()?;
         let draft = HintDraft {
             author: Author::Person,
             instruction,
-            expires_at,
+            expires_at: after(now, ttl.unwrap_or(limits::HINT_TTL_DEFAULT)),
             reason: reason.to_owned(),
             plan_id: None,
         };

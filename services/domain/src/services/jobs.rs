@@ -98,9 +98,9 @@ impl Services {
     /// Moves the job and all its endpoints into another status.
     pub async fn set_job_status(&self, user: &UserId, id: JobId, target: JobStatus) -> Result<Job, Error> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         found(Resource::Job, tx.get_job(user, id).await?)?;
         let mut schedules = tx.lock_job_schedules(id).await?;
+        let now = tx.now();
         // Read again: the locks may have waited for somebody else's change.
         let mut job = found(Resource::Job, tx.get_job(user, id).await?)?;
         job.transition(target, now)?;

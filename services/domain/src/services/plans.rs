@@ -64,8 +64,8 @@ impl Services {
         require_asking(&seen.plan)?;
         drop(before);
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         let schedules = by_id(tx.lock_job_schedules(seen.plan.job_id).await?);
+        let now = tx.now();
         let planning = found(Resource::Job, tx.lock_planning(&[seen.plan.job_id]).await?.pop())?;
         let view = found(Resource::Plan, load_plan(tx.as_mut(), user, id).await?)?;
         if view.plan.state.is_answered() {
@@ -127,8 +127,8 @@ impl Services {
         require_next(before.as_mut(), &seen.plan, wave).await?;
         drop(before);
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         let schedules = by_id(tx.lock_job_schedules(seen.plan.job_id).await?);
+        let now = tx.now();
         let planning = found(Resource::Job, tx.lock_planning(&[seen.plan.job_id]).await?.pop())?;
         let view = found(Resource::Plan, load_plan(tx.as_mut(), user, id).await?)?;
         if wave <= view.plan.wave {

@@ -31,6 +31,9 @@ pub struct Claim {
     pub limit: usize,
     /// How many calls to one host may be in flight at once, of all who claim; `None` is any number.
     pub host_concurrency: Option<u32>,
+    /// When something comes due. Within the queue's [head start](Queue::head_start) of that, the claim is as of then, and
+    /// nobody sees it sooner. `None` is the present.
+    pub as_of: Option<Timestamp>,
 }
 
 impl Claim {
@@ -74,7 +77,7 @@ impl ClaimedRun {
 #[derive(Debug, Clone)]
 pub struct Claims {
     pub runs: Vec<ClaimedRun>,
-    /// When it looked, by the store's clock.
+    /// When it looked, by the store's clock, or what it is as of.
     pub at: Timestamp,
     /// As many were found as were asked for, or a user's share: there may be more.
     pub more: bool,
@@ -86,6 +89,8 @@ pub struct NextDue {
     /// How long until something is due, or is to be looked for again; zero when something is due, `None` when nothing is
     /// planned.
     pub wait: Option<Duration>,
+    /// When that is, if it is known to come due.
+    pub at: Option<Timestamp>,
     /// After a claim, when something is due already: how long until the next that came due after the claim looked. What is
     /// held by somebody else must not delay what is not.
     pub later: Option<Duration>,
@@ -96,6 +101,7 @@ impl NextDue {
     pub fn seen(now: Timestamp, next: Option<Timestamp>, later: Option<Timestamp>) -> Self {
         Self {
             wait: next.map(|at| elapsed(now, at)),
+            at: next,
             later: later.map(|at| elapsed(now, at)),
         }
     }
@@ -104,6 +110,11 @@ impl NextDue {
 /// What an engine needs. Each method is one transaction.
 #[async_trait]
 pub trait Queue: Send + Sync {
+    /// How long before a run is due its claim may begin. What a claim does before its commit is then done when the run is
+    /// due, and nothing but the commit is left to wait for.
+    fn head_start(&self) -> Duration {
+        Duration::ZERO
+    }
     /// Takes up to `limit` due runs whose endpoints are free. None starts before its planned time.
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error>;
     /// How long from now until something is due, or is to be looked for again, without taking it. Cheaper than a claim that
@@ -133,9 +144,9 @@ impl StoreQueue {
     /// that may start are left as they are.
     pub async fn hold_back(&self, ids: &[RunId]) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         let seen = tx.live_runs(ids).await?;
         let mut schedules = lock(tx.as_mut(), seen.iter().map(|row| row.run.endpoint_id)).await?;
+        let now = tx.now();
         let mut held_back = HeldBack::default();
         for row in tx.live_runs(ids).await? {
             let schedule = schedules.get_mut(&row.run.endpoint_id);
@@ -154,9 +165,10 @@ impl StoreQueue {
 impl Queue for StoreQueue {
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
+        let looked_at = tx.now();
         let candidates = tx.due_runs(claim.limit, claim.host_concurrency).await?;
         let mut schedules = lock(tx.as_mut(), candidates.iter().map(|row| row.run.endpoint_id)).await?;
+        let now = tx.now();
         // Locks may have waited: look again at what the rows say now.
         let ids: Vec<RunId> = candidates.iter().map(|row| row.run.id).collect();
         let mut rows = tx.live_runs(&ids).await?;
@@ -190,7 +202,7 @@ impl Queue for StoreQueue {
         Ok(Claims {
             more: ids.len() >= claim.limit,
             runs,
-            at: now,
+            at: looked_at,
         })
     }
 
@@ -215,8 +227,8 @@ impl Queue for StoreQueue {
 
     async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         let mut schedules = lock(tx.as_mut(), finished.iter().map(|report| report.endpoint_id)).await?;
+        let now = tx.now();
         let ids: Vec<RunId> = finished.iter().map(|report| report.run_id).collect();
         let mut rows: BTreeMap<RunId, LiveRun> = tx
             .live_runs(&ids)
@@ -234,12 +246,12 @@ impl Queue for StoreQueue {
 
     async fn recover_lost(&self, limit: usize) -> Result<usize, Error> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         let candidates = tx.expired_leases(limit).await?;
         if candidates.is_empty() {
             return Ok(0);
         }
         let mut schedules = lock(tx.as_mut(), candidates.iter().map(|row| row.run.endpoint_id)).await?;
+        let now = tx.now();
         let ids: Vec<RunId> = candidates.iter().map(|row| row.run.id).collect();
         let mut ends = Ends::default();
         let mut count = 0;

@@ -112,9 +112,9 @@ impl Services {
     /// Cancels a manual run or a plan step that has not started.
     pub async fn cancel_run(&self, user: &UserId, id: RunId) -> Result<Run, Error> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         let seen = found(Resource::Run, tx.get_run_details(user, id).await?)?;
         tx.lock_schedules(&[seen.endpoint_id]).await?;
+        let now = tx.now();
         let row = tx.live_runs(&[id]).await?.into_iter().next();
         let row = match row {
             Some(row) if row.slot == Slot::Extra && row.run.status == RunStatus::Planned && !row.has_place() => row,

@@ -76,8 +76,8 @@ impl StoreSubmissions {
     /// Queues every run that is plainly new and allowed.
     async fn submit_together(&self, batch: &[Submission]) -> Result<Answers, Error> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         let schedules = lock(tx.as_mut(), batch).await?;
+        let now = tx.now();
         let mut answers = Vec::with_capacity(batch.len());
         let mut rows = Vec::new();
         for submission in batch {
@@ -112,11 +112,11 @@ impl StoreSubmissions {
     async fn submit_alone(&self, submission: &Submission) -> Result<Run, Error> {
         let (user, endpoint) = (&submission.user, submission.request.endpoint_id);
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         let schedule = match tx.get_schedule(user, endpoint).await? {
             Some(_) => tx.lock_schedules(&[endpoint]).await?.pop(),
             None => None,
         };
+        let now = tx.now();
         let job = schedule.as_ref().and_then(|schedule| schedule.endpoint.job_id);
         let row = submission.row(job, now, self.chance.as_ref())?;
         let id = row.run.id;

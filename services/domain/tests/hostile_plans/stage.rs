@@ -171,6 +171,7 @@ impl Stage {
             lease: secs(15),
             limit: 100,
             host_concurrency: None,
+            as_of: None,
         };
         loop {
             let claimed = self.world.queue.claim_due(&claim).await.expect("claim succeeds").runs;

@@ -134,6 +134,7 @@ async fn claim(queue: &dyn Queue) -> ClaimedRun {
         lease: secs(15),
         limit: 10,
         host_concurrency: None,
+        as_of: None,
     };
     let mut claimed = queue.claim_due(&claim).await.expect("claims").runs;
     assert_eq!(claimed.len(), 1);

@@ -4,7 +4,10 @@
 //! left behind. Two statements, because what the first one waited for may have changed what its snapshot showed; and a third
 //! for the few claims that concern hints.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use baton_domain::{limits, ports::StoreResult, run::LiveRun, services::ClaimedRun};
 use tokio_postgres::Row;
@@ -18,6 +21,13 @@ use crate::{
     repo::queue::best,
     tables::{Table as _, list_of},
 };
+
+/// How long before its time a claim may begin: what one of a single run takes before its commit, on a busy machine. More
+/// would have those wait for longer who change what is about to start, or want something at once.
+pub(super) const HEAD_START: Duration = Duration::from_millis(4);
+
+/// How much later than its time a run may start, so that others start with it.
+const ALONG: Duration = Duration::from_millis(1);
 
 /// Takes the locks of the endpoints of up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and
 /// that have a place on their endpoint (`fence > 0`) or find room for one more there. One row at least: that time, how many
@@ -38,7 +48,11 @@ use crate::{
 /// each, or, when that is NULL, at their beginning (see `floor`). That is a comparison of rows, as two bounds of one column
 /// look so narrow that the planner would take any index for it.
 ///
-/// With `per_host`, hosts to which $6 calls are in flight are passed over, and no host gets more rows than it has room
+/// When $6 is no more than [`HEAD_START`] ahead of the database's clock, it is that time; and what comes due within [`ALONG`]
+/// more is taken along, so that it does not wait for the end of this claim and for the next one. `ahead_us` is how many
+/// microseconds the database's clock is behind the time of the claim at the end.
+///
+/// With `per_host`, hosts to which $7 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
 pub fn lock_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| lock_due_of(false));
@@ -52,7 +66,7 @@ fn lock_due_of(per_host: bool) -> String {
             HOSTS,
             ", e.host",
             "JOIN job_endpoints e ON e.id = r.endpoint_id",
-            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $6::bigint)",
+            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $7::bigint)",
             ", c.host",
             WITHIN_HOSTS,
             "chosen",
@@ -66,8 +80,14 @@ fn lock_due_of(per_host: bool) -> String {
     let fill = |sql: String, (name, part): (&str, &str)| sql.replace(name, part);
     let sql = LOCK_DUE
         .replace("{most}", &limits::LANE_PER_CLAIM.to_string())
+        .replace("{head_start}", &interval(HEAD_START))
+        .replace("{along}", &interval(ALONG))
         .replace("{best}", &best("(SELECT now FROM clock)"));
     names.into_iter().zip(parts).fold(sql, fill)
+}
+
+fn interval(duration: Duration) -> String {
+    format!("{} microseconds", duration.as_micros())
 }
 
 /// How many calls are in flight to each host.
@@ -85,7 +105,7 @@ const WITHIN_HOSTS: &str = "
       FROM (SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank, c.host,
                    ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS place
               FROM ranked c) c
-     WHERE c.place <= $6::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
+     WHERE c.place <= $7::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
 
 /// Waits for the claims of others that count calls by host, and has them wait until the end of the transaction. A
 /// statement of its own: what it waited for is in the next one's snapshot.
@@ -93,7 +113,18 @@ pub const HOSTS_TURN: &str = "SELECT pg_advisory_xact_lock(hashtext('baton-host-
 
 const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
-    SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now{hosts}
+    SELECT COALESCE($1::timestamptz,
+                    (SELECT r.due_at
+                       FROM live_runs r
+                      WHERE r.status = 'planned'
+                        AND r.due_at > begin.at
+                        AND r.due_at <= begin.at + INTERVAL '{along}'
+                      ORDER BY r.due_at DESC
+                      LIMIT 1),
+                    begin.at) AS now
+      FROM (SELECT GREATEST(clock.now,
+                            CASE WHEN $6::timestamptz <= clock.now + INTERVAL '{head_start}' THEN $6 END) AS at
+              FROM (SELECT CLOCK_TIMESTAMP() AS now) clock) begin{hosts}
 ), lanes AS MATERIALIZED (
     SELECT every.lane, first.due_at, first.id
       FROM (SELECT number::smallint AS lane FROM GENERATE_SERIES(0, 63) AS number) every
@@ -149,7 +180,8 @@ SELECT l.id,
        clock.now,
        share.rows AS share,
        share.lanes,
-       cut.lanes AS cut
+       cut.lanes AS cut,
+       CAST(CEIL(EXTRACT(EPOCH FROM clock.now - CLOCK_TIMESTAMP()) * 1000000) AS BIGINT) AS ahead_us
   FROM clock
  CROSS JOIN share
  CROSS JOIN cut
@@ -345,7 +377,8 @@ WITH clock AS MATERIALIZED (
       FROM clock, next
      WHERE next.at <= clock.now
 )
-SELECT CAST(CEIL(EXTRACT(EPOCH FROM next.at - clock.now) * 1000000) AS BIGINT) AS next_due_us,
+SELECT next.at AS next_at,
+       CAST(CEIL(EXTRACT(EPOCH FROM next.at - clock.now) * 1000000) AS BIGINT) AS next_due_us,
        CAST(CEIL(EXTRACT(EPOCH FROM later.at - clock.now) * 1000000) AS BIGINT) AS later_due_us
   FROM clock
  CROSS JOIN next

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeSet,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -20,12 +21,16 @@ use baton_domain::{
     time::Timestamp,
 };
 use futures_util::future::try_join;
-use tokio_postgres::{Row, types::Type};
+use tokio::task::spawn_blocking;
+use tokio_postgres::{
+    Row,
+    types::{FromSql, Type},
+};
 use uuid::Uuid;
 
 use super::{
     apart::{Apart, DueRow, claim_apart},
-    claim::{CLAIM, HOSTS_TURN, SETTLE_HINTS, claimed_of, hinted_of, lock_due, next_due},
+    claim::{CLAIM, HEAD_START, HOSTS_TURN, SETTLE_HINTS, claimed_of, hinted_of, lock_due, next_due},
     columns::param,
     finish::finish,
     floor::LastFloor,
@@ -102,9 +107,14 @@ impl PostgresQueue {
             near: !self.searches.is_time(),
             per_host: claim.host_concurrency.map(i64::from),
             lanes: floor.map(|(floor, _)| floor.lanes),
+            as_of: claim.as_of,
         };
         let Due {
-            rows: due, now, cut, ..
+            rows: due,
+            now,
+            begins,
+            cut,
+            ..
         } = self.take_due(&work, look).await?;
         let more = due.len() >= claim.limit || (cut > 0 && !due.is_empty());
         let mut handed = Vec::new();
@@ -120,6 +130,10 @@ impl PostgresQueue {
             let left = left_over(due, &handed).map_err(|error| postgres_error(&error))?;
             if !left.is_empty() {
                 apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
+            }
+            if !self.head_start().is_zero() {
+                // Its time has not come: nobody sees it before.
+                sleep_until(begins).await;
             }
         }
         let commit = work.all_and_commit(last);
@@ -175,6 +189,7 @@ impl PostgresQueue {
             param(look.share.map(rows), Type::INT8),
             param(look.near.then(|| rows(near)), Type::INT8),
             param(look.lanes.clone(), Type::TIMESTAMPTZ_ARRAY),
+            param(look.as_of, Type::TIMESTAMPTZ),
         ];
         params.extend(look.per_host.map(|most| param(most, Type::INT8)));
         let asked = Instant::now();
@@ -215,12 +230,16 @@ struct Look {
     per_host: Option<i64>,
     /// Where each lane begins; `None` is at its beginning.
     lanes: Option<Vec<Timestamp>>,
+    /// The time of the claim, when the database's is not far from it.
+    as_of: Option<Timestamp>,
 }
 
 /// Rows that are due at `now`, their endpoints locked.
 struct Due {
     rows: Vec<DueRow>,
     now: Timestamp,
+    /// When the database's clock has that time, at the latest.
+    begins: Instant,
     /// How many rows of a lane were looked at.
     share: usize,
     /// Lanes in which something is due.
@@ -236,7 +255,10 @@ fn due_of(rows: &[Row]) -> StoreResult<Due> {
         number(name, count)
     };
     let due = rows.iter().map(due_row).filter_map(Result::transpose);
+    let ahead: i64 = first.try_get("ahead_us").map_err(|error| postgres_error(&error))?;
     Ok(Due {
+        // From the answer's arrival on, which was later.
+        begins: Instant::now() + Duration::from_micros(u64::try_from(ahead).unwrap_or_default()),
         rows: due.collect::<Result<_, _>>().map_err(|error| postgres_error(&error))?,
         now: first.try_get("now").map_err(|error| postgres_error(&error))?,
         share: count("share")?,
@@ -275,15 +297,38 @@ fn hand_over(claim: &Claim, due: &[DueRow], now: Timestamp) -> Step {
     Step::new(CLAIM.as_str(), params)
 }
 
-/// One of the times of [`next_due`].
-fn due_in(rows: &[Row], column: &str) -> StoreResult<Option<Duration>> {
+/// What [`next_due`] says.
+fn read_next<T: for<'a> FromSql<'a>>(rows: &[Row], column: &str) -> StoreResult<Option<T>> {
     let row = rows.first().ok_or_else(|| unexpected("one row says what comes next"))?;
-    let wait: Option<i64> = row.try_get(column).map_err(|error| postgres_error(&error))?;
+    row.try_get(column).map_err(|error| postgres_error(&error))
+}
+
+/// One of its waits.
+fn due_in(rows: &[Row], column: &str) -> StoreResult<Option<Duration>> {
+    let wait: Option<i64> = read_next(rows, column)?;
     Ok(wait.map(|wait| Duration::from_micros(u64::try_from(wait).unwrap_or_default())))
+}
+
+/// To a fraction of a millisecond, which tokio's timers do not have: a thread of the pool for blocking work sleeps.
+async fn sleep_until(at: Instant) {
+    let left = at.saturating_duration_since(Instant::now());
+    if !left.is_zero() {
+        let rest = move || thread::sleep(at.saturating_duration_since(Instant::now()));
+        // It cannot panic, and at the end of the runtime nobody waits any more.
+        let _ = spawn_blocking(rest).await;
+    }
 }
 
 #[async_trait]
 impl Queue for PostgresQueue {
+    /// None by another clock than the database's: how long to wait for that is not known.
+    fn head_start(&self) -> Duration {
+        match self.hot.now() {
+            Some(_) => Duration::ZERO,
+            None => HEAD_START,
+        }
+    }
+
     #[tracing::instrument(skip_all, level = "debug")]
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
         Ok(self.claim(claim).await?)
@@ -309,6 +354,7 @@ impl Queue for PostgresQueue {
         let next = due_in(&rows, "next_due_us")?;
         Ok(NextDue {
             wait: next.into_iter().chain(good).min(),
+            at: read_next(&rows, "next_at")?,
             later: due_in(&rows, "later_due_us")?,
         })
     }

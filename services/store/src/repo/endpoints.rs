@@ -121,7 +121,7 @@ impl EndpointsRepo for SqlTx {
 
 impl SqlTx {
     /// Locks in id order, whatever order the ids come in.
-    async fn lock_states(&self, ids: &[Uuid]) -> StoreResult<()> {
+    async fn lock_states(&mut self, ids: &[Uuid]) -> StoreResult<()> {
         if !self.is_postgres() {
             return Ok(());
         }
@@ -134,7 +134,8 @@ impl SqlTx {
             .into_tuple::<Uuid>()
             .all(&self.db)
             .await;
-        locked.map(drop).map_err(store_error)
+        locked.map_err(store_error)?;
+        self.move_time().await
     }
 
     /// Submissions of manual runs hold no more than the definition: whoever may archive an endpoint waits for those under

@@ -29,12 +29,12 @@ const RECENT_OF_ONE: &str = "
     SELECT {columns}, SUBSTR(response, 1, CAST($2 AS INTEGER)) AS response
       FROM (SELECT * FROM (SELECT {columns}, response FROM live_runs
                             WHERE endpoint_id = {endpoint} AND started_at IS NOT NULL
-                            ORDER BY started_at DESC, id DESC LIMIT $1) live
+                            ORDER BY id DESC LIMIT $1) live
              UNION ALL
             SELECT * FROM (SELECT {columns}, response FROM run_history
                             WHERE endpoint_id = {endpoint} AND started_at IS NOT NULL
-                            ORDER BY started_at DESC, id DESC LIMIT $1) ended) one
-     ORDER BY started_at DESC, id DESC
+                            ORDER BY id DESC LIMIT $1) ended) one
+     ORDER BY id DESC
      LIMIT $1";
 
 /// The same for each endpoint of `{ids}`, in one statement. SQLite has no LATERAL, and a round trip costs it nothing.
@@ -42,14 +42,14 @@ const RECENT_OF_EACH: &str = "
     SELECT r.*
       FROM UNNEST(ARRAY[{ids}]::uuid[]) AS e (id)
      CROSS JOIN LATERAL ({of_one}) r
-     ORDER BY e.id, r.started_at DESC, r.id DESC";
+     ORDER BY e.id, r.id DESC";
 
-/// One row for each endpoint of `{ids}` with a start at or after $1.
+/// One row for each endpoint of `{ids}` with runs that started, their ids from $1 on.
 const STARTS: &str = "
     SELECT endpoint_id, COUNT(*) AS starts
-      FROM (SELECT endpoint_id FROM live_runs WHERE endpoint_id IN ({ids}) AND started_at >= $1
+      FROM (SELECT endpoint_id FROM live_runs WHERE endpoint_id IN ({ids}) AND id >= $1 AND started_at IS NOT NULL
              UNION ALL
-            SELECT endpoint_id FROM run_history WHERE endpoint_id IN ({ids}) AND started_at >= $1) started
+            SELECT endpoint_id FROM run_history WHERE endpoint_id IN ({ids}) AND id >= $1 AND started_at IS NOT NULL) started
      GROUP BY endpoint_id";
 
 /// How large the runs of one table are, newest first.
@@ -139,7 +139,7 @@ impl RunsRepo for SqlTx {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let mut values = vec![since.into()];
+        let mut values = vec![uuid_floor(since).into()];
         let sql = STARTS.replace("{ids}", &bind_all(&mut values, ids));
         let found: Vec<Starts> = self.rows(sql, values).await?;
         let count = |row: Starts| {

@@ -39,6 +39,7 @@ async fn claim_all(queue: &dyn Queue) -> Vec<Vec<ClaimedRun>> {
         lease: 15 * SECOND,
         limit: 100,
         host_concurrency: None,
+        as_of: None,
     };
     let mut batches = Vec::new();
     loop {

@@ -45,6 +45,7 @@ async fn claim_at_once(queue: Arc<dyn Queue>, owner: usize, barrier: Arc<Barrier
         lease: Duration::from_secs(15),
         limit: 10,
         host_concurrency: Some(u32::try_from(PER_HOST).expect("a small bound")),
+        as_of: None,
     };
     barrier.wait().await;
     queue.claim_due(&claim).await.expect("the claim succeeds").runs

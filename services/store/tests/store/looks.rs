@@ -17,7 +17,7 @@ use crate::{
     polling::{endpoint, polled, submit, submit_to},
 };
 
-async fn serve(database: &OwnDatabase) -> (Services, Arc<dyn Queue>) {
+pub async fn serve(database: &OwnDatabase) -> (Services, Arc<dyn Queue>) {
     let opened = polled(database, 1).await;
     let services = Services::new(opened.store, Arc::new(SeededChance::new(3)), PlanLimits::default());
     (services.with_submissions(opened.submissions), opened.queue)
@@ -29,13 +29,14 @@ async fn claimed(queue: &dyn Queue, limit: usize) -> Vec<RunId> {
         lease: Duration::from_secs(15),
         limit,
         host_concurrency: None,
+        as_of: None,
     };
     let claims = queue.claim_due(&claim).await.expect("the store is up");
     claims.runs.into_iter().map(|claimed| claimed.run.id).collect()
 }
 
 /// Tries until it happens.
-async fn once<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn once<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     let happens = async {
         loop {
             if let Some(done) = attempt().await {

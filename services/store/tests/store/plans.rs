@@ -32,7 +32,7 @@ pub const BURST: [&str; 5] = [
 ];
 
 /// The types of the parameters of `lock_due` and `next_due`.
-const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[]";
+const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[], timestamptz";
 const GLANCES: &str = "timestamptz, timestamptz, timestamptz, timestamptz";
 
 /// How a statement of the hot path runs on a connection of the hot path, node by node.
@@ -97,7 +97,7 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
             (
                 lock_due(false),
                 CLAIMS,
-                "NULL, 100, NULL, 48, NULL",
+                "NULL, 100, NULL, 48, NULL, NULL",
                 "live_runs_lane",
                 192.0,
             ),
@@ -138,7 +138,8 @@ async fn a_look_from_a_floor_does_not_walk_over_what_is_over() {
         plan_of(&database, sql, types, &values).await;
         pages(&plan_of(&database, sql, types, &values).await)
     };
-    let claim = async |lanes: &str| touched(lock_due(false), CLAIMS, format!("{now}, 1, NULL, 48, {lanes}")).await;
+    let claim =
+        async |lanes: &str| touched(lock_due(false), CLAIMS, format!("{now}, 1, NULL, 48, {lanes}, NULL")).await;
     let (all, less) = (claim("NULL").await, claim(&lanes).await);
     assert!(all > less + 25, "{all} pages, {less} from the floor on");
     let glance = async |floor: &str| touched(next_due(false), GLANCES, format!("{now}, NULL, {floor}")).await;

@@ -50,7 +50,8 @@ pub async fn polled(database: &OwnDatabase, seed: u64) -> Opened {
     opened
 }
 
-fn once() -> Idempotency {
+/// A request that nobody repeats.
+pub fn no_key() -> Idempotency {
     Idempotency {
         method: "Test",
         request_id: String::new(),
@@ -66,7 +67,7 @@ pub async fn endpoint(services: &Services, user: &UserId) -> EndpointId {
         url: "http://shop.example/hook".to_owned(),
         ..EndpointDraft::default()
     };
-    let created = services.create_endpoint(user, None, &draft, &once()).await;
+    let created = services.create_endpoint(user, None, &draft, &no_key()).await;
     created.expect("the endpoint is created").endpoint.id
 }
 
@@ -78,7 +79,7 @@ pub async fn submit_to(services: &Services, user: &UserId, endpoint_id: Endpoint
         planned_at: None,
         trace_parent: None,
     };
-    let run = services.submit_run(user, request, &once()).await;
+    let run = services.submit_run(user, request, &no_key()).await;
     run.expect("the run is queued").id
 }
 
@@ -136,6 +137,7 @@ async fn the_hot_path_leaves_nothing_in_a_session_that_is_not_its_own() {
             lease: Duration::from_secs(15),
             limit: 10,
             host_concurrency: None,
+            as_of: None,
         };
         let claims = queue.claim_due(&claim).await.expect("the claim succeeds");
         assert_eq!(claims.runs.len(), 1, "{sessions:?}");

@@ -67,6 +67,7 @@ async fn claims(queue: &dyn Queue, owner: &str) -> Claims {
         lease: 15 * SECOND,
         limit: 10,
         host_concurrency: None,
+        as_of: None,
     };
     queue.claim_due(&claim).await.expect("the claim succeeds")
 }
@@ -325,6 +326,7 @@ async fn what_somebody_else_holds_on_postgres_hides_nothing_that_comes_later() {
     let next = world.queue.next_due(Some(passed_over.at), None).await;
     let told = NextDue {
         wait: Some(Duration::ZERO),
+        at: Some(world.clock.now()),
         later: Some(40 * SECOND),
     };
     assert_eq!(next.expect("the store is up"), told);

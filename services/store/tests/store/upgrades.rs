@@ -21,6 +21,7 @@ async fn run_once(world: &World) {
         lease: Duration::from_secs(15),
         limit: 10,
         host_concurrency: None,
+        as_of: None,
     };
     let claimed = world.queue.claim_due(&claim).await.expect("the claim succeeds").runs;
     assert_eq!(claimed.len(), 1);

@@ -33,9 +33,9 @@ impl Services {
     ) -> Result<PlanView, Error> {
         require_reason(reason)?;
         let mut tx = self.store.begin().await?;
-        let now = tx.now();
         let seen = found(Resource::Plan, tx.get_plan(user, id).await?)?;
         let schedules = by_id(tx.lock_job_schedules(seen.job_id).await?);
+        let now = tx.now();
         let planning = lock_planning(tx.as_mut(), &seen).await?;
         let view = found(Resource::Plan, load_plan(tx.as_mut(), user, id).await?)?;
         if view.plan.is_approved() {

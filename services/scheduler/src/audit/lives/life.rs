@@ -170,6 +170,7 @@ impl Life {
             lease: LEASE,
             limit: 100,
             host_concurrency: None,
+            as_of: None,
         };
         let claims = self.queue.claim_due(&claim).await.expect("claims");
         let now = self.clock.now();

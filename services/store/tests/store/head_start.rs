@@ -1,0 +1,142 @@
+//! Claims that begin before their time on PostgreSQL, by the database's clock; and when writers are that waited for one.
+
+use std::time::Duration;
+
+use baton_domain::{
+    endpoint::Pause,
+    ids::{EndpointId, UserId},
+    run::Run,
+    services::{Claim, ClaimedRun, Claims, Purpose, Queue, RunRequest, Services},
+    time::{Timestamp, after},
+};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _, TryGetable};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    databases::OwnDatabase,
+    looks::{once, serve},
+    polling::{endpoint, no_key},
+};
+
+/// Claims that were made as of a time that had not come.
+const ROUNDS: usize = 20;
+const SOON: Duration = Duration::from_millis(20);
+
+/// The one value of a statement.
+async fn ask<T: TryGetable>(db: &DatabaseConnection, sql: &str) -> T {
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql));
+    let row = row.await.expect("it is SQL").expect("one row");
+    row.try_get_by_index(0).expect("it is of that type")
+}
+
+async fn time(db: &DatabaseConnection) -> Timestamp {
+    ask(db, "SELECT CLOCK_TIMESTAMP()").await
+}
+
+fn ada() -> UserId {
+    UserId("ada".to_owned())
+}
+
+async fn submit_for(services: &Services, endpoint_id: EndpointId, planned_at: Timestamp) -> Run {
+    let request = RunRequest {
+        endpoint_id,
+        purpose: Purpose::Work,
+        planned_at: Some(planned_at),
+        trace_parent: None,
+    };
+    let run = services.submit_run(&ada(), request, &no_key()).await;
+    run.expect("the run is queued")
+}
+
+async fn claim(queue: &dyn Queue, as_of: Option<Timestamp>) -> Claims {
+    let claim = Claim {
+        owner: "engine".to_owned(),
+        lease: Duration::from_secs(15),
+        limit: 10,
+        host_concurrency: None,
+        as_of,
+    };
+    queue.claim_due(&claim).await.expect("the store is up")
+}
+
+/// Waits until the next run comes due within the head start, and claims as of then.
+async fn claim_ahead(queue: &dyn Queue) -> Vec<ClaimedRun> {
+    let due = once(async || {
+        let next = queue.next_due(None, None).await.expect("the store is up");
+        next.at.filter(|_| next.wait <= Some(queue.head_start()))
+    });
+    claim(queue, Some(due.await)).await.runs
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_claimed_before_its_time_is_seen_by_nobody_until_then() {
+    let database = OwnDatabase::migrated().await;
+    let (db, watch) = (database.connect().await, database.connect().await);
+    let (services, queue) = serve(&database).await;
+    let stop = CancellationToken::new();
+    let watching = tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+        loop {
+            let ahead = "SELECT COUNT(*) FROM live_runs WHERE status = 'running' AND started_at > CLOCK_TIMESTAMP()";
+            assert_eq!(ask::<i64>(&watch, ahead).await, 0);
+        }
+    }));
+    let mut ahead = 0;
+    once(async || {
+        let endpoint = endpoint(&services, &ada()).await;
+        let planned = submit_for(&services, endpoint, after(time(&db).await, SOON)).await;
+        let claimed = claim_ahead(queue.as_ref()).await;
+        let now = time(&db).await;
+        // The test may have been held up for longer than its run had to wait.
+        for claimed in &claimed {
+            assert_eq!(claimed.run.id, planned.id);
+            let started = claimed.run.started_at.expect("it has started");
+            assert!(planned.due_at <= started && started <= now, "{started} at {now}");
+            ahead += usize::from(started == planned.due_at);
+        }
+        if claimed.is_empty() {
+            once(async || (!claim(queue.as_ref(), None).await.runs.is_empty()).then_some(())).await;
+        }
+        (ahead == ROUNDS).then_some(())
+    })
+    .await;
+    stop.cancel();
+    assert!(watching.await.expect("nothing was seen before its time").is_none());
+}
+
+#[tokio::test]
+async fn no_claim_is_as_of_a_time_that_is_far() {
+    let database = OwnDatabase::migrated().await;
+    let db = database.connect().await;
+    let (services, queue) = serve(&database).await;
+    let endpoint = endpoint(&services, &ada()).await;
+    let tomorrow = after(time(&db).await, Duration::from_secs(86_400));
+    submit_for(&services, endpoint, tomorrow).await;
+    let before = time(&db).await;
+    for passed in [tomorrow, before] {
+        let claims = claim(queue.as_ref(), Some(passed)).await;
+        assert!(claims.runs.is_empty());
+        assert!(before <= claims.at && claims.at <= time(&db).await);
+    }
+}
+
+/// Whoever has an endpoint may have begun later than those who wait for it, and be as of a time that has not come yet.
+#[tokio::test]
+async fn a_change_that_waited_for_an_endpoint_is_later_than_what_it_waited_for() {
+    const WAITING: &str =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let database = OwnDatabase::migrated().await;
+    let (db, holder) = (database.connect().await, database.connect().await);
+    let (services, _queue) = serve(&database).await;
+    let endpoint = endpoint(&services, &ada()).await;
+    let held = holder.begin().await.expect("a transaction begins");
+    held.execute_unprepared("SELECT 1 FROM endpoint_state FOR UPDATE")
+        .await
+        .expect("nobody else has it");
+    let pausing = tokio::spawn(async move { services.pause_endpoint(&ada(), endpoint, Pause::UntilResumed).await });
+    once(async || (ask::<i64>(&db, WAITING).await == 1).then_some(())).await;
+    let released = time(&db).await;
+    held.commit().await.expect("it was held until now");
+    pausing.await.expect("it ends").expect("the endpoint is paused");
+    let changed: Timestamp = ask(&db, "SELECT MAX(changed_at) FROM schedule_changes").await;
+    assert!(changed >= released, "{changed} before {released}");
+}
