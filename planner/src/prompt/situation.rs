@@ -89,7 +89,7 @@ pub struct EndpointView {
     pub hints: Vec<HintView>,
     pub next_run_in_s: Option<Number>,
     pub runs_in_sale: i32,
-    /// Newest first.
+    /// The last planned first.
     pub recent_runs: Vec<RunView>,
 }
 

@@ -28,12 +28,21 @@ const LOOK_FOR_LOST: Duration = Duration::from_millis(250);
 /// them. A claim of one run costs the database almost what one of a hundred does.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// What to do after a claim.
+/// How to look next.
+enum Look {
+    /// Whether something is due is not known: somebody has said that something changed, or a whole poll has passed.
+    Glance,
+    /// Something is due, then or already.
+    Claim(Option<Timestamp>),
+}
+
+/// What to do after a look.
 enum Then {
-    AtOnce,
+    /// Claim what is due, then or already.
+    AtOnce(Option<Timestamp>),
     /// As many were taken as might start: when more may.
     WithSlots,
-    /// Wait for a wake, but no longer than this; for what comes due then, as far as is known.
+    /// Wait for a wake, but no longer than this; then claim what is due, then or already.
     Within(Duration, Option<Timestamp>),
     /// Wait this long, whatever wakes.
     Retry(Duration),
@@ -49,10 +58,7 @@ impl Engine {
     ) {
         let mut retry = FIRST_RETRY;
         let mut recovered = Instant::now();
-        // Whether something is due is not known: somebody has said that something changed, or a whole poll has passed.
-        let mut glance = false;
-        // What the next claim is for.
-        let mut as_of = None;
+        let mut look = Look::Claim(None);
         while !stop.is_cancelled() {
             let ready = async {
                 self.flights.one_free().await;
@@ -61,33 +67,36 @@ impl Engine {
             if stop.run_until_cancelled(ready).await.is_none() {
                 return;
             }
-            let then = match self.nothing_due(glance).await {
-                Some(then) => then,
-                None => self.claim_once(as_of, &ended, &mut recovered, &mut retry).await,
+            let then = match look {
+                Look::Glance => self.glance().await,
+                Look::Claim(as_of) => self.claim_once(as_of, &ended, &mut recovered, &mut retry).await,
             };
             let waiting = async {
                 match then {
-                    Then::AtOnce => (false, None),
+                    Then::AtOnce(due) => Look::Claim(due),
                     Then::WithSlots => {
                         let worth = self.config.claim_batch / 2;
                         self.flights.many_free(worth.max(1), GATHER).await;
-                        (false, None)
+                        Look::Claim(None)
                     }
                     Then::Retry(wait) => {
                         tokio::time::sleep(wait).await;
-                        (false, None)
+                        Look::Claim(None)
                     }
                     Then::Within(wait, due) => {
                         let woken = tokio::select! {
                             _ = wakes.next() => true,
                             () = self.wait(wait) => false,
                         };
-                        let glance = woken || wait >= self.config.poll;
-                        (glance, due.filter(|_| !glance))
+                        if woken || wait >= self.config.poll {
+                            Look::Glance
+                        } else {
+                            Look::Claim(due)
+                        }
                     }
                 }
             };
-            (glance, as_of) = stop.run_until_cancelled(waiting).await.unwrap_or_default();
+            look = stop.run_until_cancelled(waiting).await.unwrap_or(Look::Glance);
         }
     }
 
@@ -99,24 +108,26 @@ impl Engine {
         }
     }
 
-    /// What to wait for, when a glance shows that nothing is due. It costs a fraction of a claim, and what comes due
-    /// during a claim waits for its end: most wakes are ends of runs, after which nothing is due yet.
-    async fn nothing_due(&self, glance: bool) -> Option<Then> {
-        if !glance {
-            return None;
+    /// Whether something is due. It costs a fraction of a claim, and what comes due during a claim waits for its end: most
+    /// wakes are ends of runs, after which nothing is due yet.
+    async fn glance(&self) -> Then {
+        match self.queue.next_due(None, None).await {
+            Ok(next) if next.wait != Some(Duration::ZERO) => self.until(&next),
+            // A claim takes it, or tells what is wrong.
+            Ok(_) | Err(_) => Then::AtOnce(None),
         }
-        // A claim tells what is wrong.
-        let next = self.queue.next_due(None, None).await.ok()?;
-        (next.wait != Some(Duration::ZERO)).then(|| self.until(&next))
     }
 
-    /// Nothing is due: wait until a claim of what comes next may begin.
+    /// Nothing is due yet.
     fn until(&self, next: &NextDue) -> Then {
-        let wait = next.wait.unwrap_or(self.config.poll);
-        Then::Within(
-            wait.saturating_sub(self.queue.head_start()).min(self.config.poll),
-            next.at,
-        )
+        let poll = self.config.poll;
+        let wait = next.wait.unwrap_or(poll);
+        let ahead = wait.saturating_sub(self.queue.head_start());
+        match next.at {
+            Some(at) if ahead.is_zero() => Then::AtOnce(Some(at)),
+            Some(at) if ahead < poll => Then::Within(ahead, Some(at)),
+            Some(_) | None => Then::Within(wait.min(poll), None),
+        }
     }
 
     async fn claim_once(
@@ -146,7 +157,7 @@ impl Engine {
         *retry = FIRST_RETRY;
         let taken = claims.runs.len();
         for claimed in claims.runs.drain(..) {
-            self.launch(claimed, ended).await;
+            self.launch(claimed, claims.since, ended).await;
         }
         self.after_claim(&claim, &claims, taken, recovered).await
     }
@@ -156,14 +167,14 @@ impl Engine {
         if recovered.elapsed() >= self.config.lease / 3 {
             *recovered = Instant::now();
             if self.recover_lost().await || taken > 0 {
-                return Then::AtOnce;
+                return Then::AtOnce(None);
             }
         }
         if taken == claim.limit {
             return Then::WithSlots;
         }
         if claims.more && taken > 0 {
-            return Then::AtOnce;
+            return Then::AtOnce(None);
         }
         let next = match self.queue.next_due(Some(claims.at), claim.host_concurrency).await {
             Ok(next) => next,
@@ -172,20 +183,22 @@ impl Engine {
                 return Then::Within(FIRST_RETRY, None);
             }
         };
-        match next.wait {
-            Some(Duration::ZERO) => {}
-            // It was claimed for already, and somebody else has it; when it is due it is looked at once more.
-            Some(wait) if taken == 0 && next.at == claim.as_of => return Then::Within(wait, None),
-            Some(_) | None => return self.until(&next),
+        let wait = next.wait.unwrap_or(self.config.poll);
+        if taken == 0 && next.at.is_some_and(|at| claim.as_of == Some(at)) && wait <= self.queue.head_start() {
+            // Somebody else has what this was for. Once it is due it is looked at once more.
+            return Then::Within(wait, None);
+        }
+        if wait > Duration::ZERO {
+            return self.until(&next);
         }
         // A claim takes one run of an endpoint, and a host's share: there may be more at once.
         if taken > 0 {
-            return Then::AtOnce;
+            return Then::AtOnce(None);
         }
         if recovered.elapsed() >= LOOK_FOR_LOST {
             *recovered = Instant::now();
             if self.recover_lost().await {
-                return Then::AtOnce;
+                return Then::AtOnce(None);
             }
         }
         Then::Within(next.later.unwrap_or(CONTENDED).min(CONTENDED), None)

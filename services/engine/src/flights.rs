@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use baton_domain::{
@@ -131,8 +131,8 @@ impl Flights {
 }
 
 impl Engine {
-    /// Starts the call of a claimed run. Its end goes to `ended`, with the slot freed before.
-    pub(crate) async fn launch(&self, claimed: ClaimedRun, ended: &mpsc::Sender<FinishedRun>) {
+    /// Starts the call of a run whose claim was made at `since`. Its end goes to `ended`, with the slot freed before.
+    pub(crate) async fn launch(&self, claimed: ClaimedRun, since: Instant, ended: &mpsc::Sender<FinishedRun>) {
         let Ok(slot) = Arc::clone(&self.flights.slots).acquire_owned().await else {
             return;
         };
@@ -142,6 +142,7 @@ impl Engine {
             metrics: Arc::clone(&self.metrics),
             ended: ended.clone(),
             claimed,
+            since,
             slot,
         };
         self.flights.calls.spawn(flight.take_off());
@@ -188,13 +189,14 @@ struct Flight {
     metrics: Arc<Metrics>,
     ended: mpsc::Sender<FinishedRun>,
     claimed: ClaimedRun,
+    since: Instant,
     slot: OwnedSemaphorePermit,
 }
 
 impl Flight {
     /// All that a start takes is done here, beside the claim of the next ones.
     async fn take_off(self) {
-        self.metrics.started(&self.claimed.run);
+        self.metrics.started(&self.claimed.run, self.since.elapsed());
         let span = trace::span_of(&self.claimed);
         self.fly().instrument(span).await;
     }
@@ -206,6 +208,7 @@ impl Flight {
             ended,
             claimed,
             slot,
+            ..
         } = self;
         let outcome = dispatcher.call(call_of(&claimed)).await;
         tell(&claimed, &outcome);

@@ -1,5 +1,7 @@
 //! What an engine measures. Names and units are part of the operator's interface.
 
+use std::time::Duration;
+
 use baton_domain::{call::CallOutcome, run::Run, time::elapsed};
 use opentelemetry::{
     KeyValue,
@@ -27,7 +29,7 @@ impl Metrics {
         };
         let counter = |name, description| meter.u64_counter(name).with_description(description).build();
         Self {
-            lateness: histogram("baton.run.lateness", "Start of a run after it was due"),
+            lateness: histogram("baton.run.lateness", "Start of a call after its run was due"),
             duration: histogram("baton.run.duration", "Length of a call"),
             calls: counter("baton.run.calls", "Calls that ended, by source and result"),
             lost: counter("baton.lease.lost", "Leases lost while the call was in the air"),
@@ -42,12 +44,13 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn started(&self, run: &Run) {
+    /// Its call begins, so long after its claim counts.
+    pub(crate) fn started(&self, run: &Run, after_claim: Duration) {
         let late = run
             .started_at
             .map(|started| elapsed(run.due_at, started))
             .unwrap_or_default();
-        self.lateness.record(late.as_secs_f64(), &[source(run)]);
+        self.lateness.record((late + after_claim).as_secs_f64(), &[source(run)]);
     }
 
     pub(crate) fn ended(&self, run: &Run, outcome: &CallOutcome) {

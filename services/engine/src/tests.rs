@@ -412,13 +412,16 @@ async fn stopping_lets_what_is_in_the_air_land() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_engine_hardly_asks() {
-    let stage = Stage::new(secs(1));
-    stage.every(None).await;
-    stage.run_engine_for(secs(600)).await;
-    let claims = stage.queue.claims.load(Ordering::SeqCst);
-    let glances = stage.queue.glances.load(Ordering::SeqCst);
-    assert_eq!(claims, 1, "what a glance shows needs no claim");
-    assert!((1..=125).contains(&glances), "{glances} glances in ten idle minutes");
+    for head_start in [Duration::ZERO, Duration::from_millis(4)] {
+        let stage = Stage::new(secs(1));
+        *stage.queue.head_start.lock().unwrap() = head_start;
+        stage.every(None).await;
+        stage.run_engine_for(secs(600)).await;
+        let claims = stage.queue.claims.load(Ordering::SeqCst);
+        let glances = stage.queue.glances.load(Ordering::SeqCst);
+        assert_eq!(claims, 1, "what a glance shows needs no claim");
+        assert!((1..=125).contains(&glances), "{glances} glances in ten idle minutes");
+    }
 }
 
 #[tokio::test(start_paused = true)]

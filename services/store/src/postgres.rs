@@ -12,6 +12,7 @@ mod finish;
 pub mod floor;
 pub mod listen;
 mod moving;
+mod pace;
 pub mod partitions;
 pub mod pool;
 pub mod queue;

@@ -43,7 +43,7 @@ impl View<'_> {
         self.situation.endpoint(name)
     }
 
-    /// The endpoint's recent runs that started in this sale, newest first.
+    /// The endpoint's recent runs that started in this sale, the last planned first.
     fn runs_of(&self, name: &str) -> impl Iterator<Item = &RecentRun> {
         let since_start = self.sale.seconds_since_start;
         let runs = self.endpoint(name).map_or(&[][..], |endpoint| &endpoint.recent_runs);

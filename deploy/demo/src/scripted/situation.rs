@@ -81,10 +81,10 @@ pub struct Endpoint {
     pub paused: bool,
     /// Present and above zero while the cooldown refuses steps.
     pub cooldown_left_s: Option<f64>,
-    /// Runs started since the start of the earliest active sale.
+    /// Runs that started, planned for the start of the earliest active sale or later.
     #[serde(default)]
     pub runs_in_sale: u32,
-    /// The last few that started, newest first.
+    /// The last few that started, the last planned first.
     #[serde(default)]
     pub recent_runs: Vec<RecentRun>,
 }

@@ -2,7 +2,11 @@
 //!
 //! [`StoreQueue`] is the implementation over any store. A store with a faster way to claim wraps it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 
@@ -79,6 +83,8 @@ pub struct Claims {
     pub runs: Vec<ClaimedRun>,
     /// When it looked, by the store's clock, or what it is as of.
     pub at: Timestamp,
+    /// By then, or before, the store's clock had that time.
+    pub since: Instant,
     /// As many were found as were asked for, or a user's share: there may be more.
     pub more: bool,
 }
@@ -110,8 +116,7 @@ impl NextDue {
 /// What an engine needs. Each method is one transaction.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// How long before a run is due its claim may begin. What a claim does before its commit is then done when the run is
-    /// due, and nothing but the commit is left to wait for.
+    /// How long before a run is due its claim begins, so that all but the commit is done when the run is due.
     fn head_start(&self) -> Duration {
         Duration::ZERO
     }
@@ -165,7 +170,7 @@ impl StoreQueue {
 impl Queue for StoreQueue {
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
         let mut tx = self.store.begin().await?;
-        let looked_at = tx.now();
+        let (looked_at, since) = (tx.now(), Instant::now());
         let candidates = tx.due_runs(claim.limit, claim.host_concurrency).await?;
         let mut schedules = lock(tx.as_mut(), candidates.iter().map(|row| row.run.endpoint_id)).await?;
         let now = tx.now();
@@ -203,6 +208,7 @@ impl Queue for StoreQueue {
             more: ids.len() >= claim.limit,
             runs,
             at: looked_at,
+            since,
         })
     }
 

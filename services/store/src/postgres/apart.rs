@@ -12,6 +12,7 @@ use baton_domain::{
 };
 
 use super::{
+    columns::Place,
     schedules::{load, steps},
     session::Work,
 };
@@ -22,6 +23,10 @@ use crate::hot::{Loaded, Requests, Writes};
 pub(crate) struct DueRow {
     pub run: RunId,
     pub endpoint: EndpointId,
+    /// Of the row, as it was seen before the lock.
+    pub place: Place,
+    /// Of the endpoint's state.
+    pub state: Place,
 }
 
 /// What became of the rows.
@@ -51,7 +56,7 @@ pub(crate) async fn claim_apart(
     let holder = claim.holder(now);
     let mut writes = Writes::default();
     let mut apart = Apart::default();
-    for DueRow { run, endpoint } in due {
+    for DueRow { run, endpoint, .. } in due {
         // At most one row an endpoint is due.
         let (Some(row), Some(mut schedule)) = (rows.remove(run), schedules.remove(endpoint)) else {
             continue;

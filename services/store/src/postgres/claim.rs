@@ -22,11 +22,11 @@ use crate::{
     tables::{Table as _, list_of},
 };
 
-/// How long before its time a claim may begin: what one of a single run takes before its commit, on a busy machine. More
-/// would have those wait for longer who change what is about to start, or want something at once.
+/// How long before its time a claim begins: what one of a single run takes before its commit, on a busy machine. Meanwhile
+/// those wait who change what is about to start or want something at once, and with a limit of calls to a host all who claim.
 pub(super) const HEAD_START: Duration = Duration::from_millis(4);
 
-/// How much later than its time a run may start, so that others start with it.
+/// How much later than its time a run may start for the sake of others that are then due as well, if those may start.
 const ALONG: Duration = Duration::from_millis(1);
 
 /// Takes the locks of the endpoints of up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and
@@ -48,11 +48,13 @@ const ALONG: Duration = Duration::from_millis(1);
 /// each, or, when that is NULL, at their beginning (see `floor`). That is a comparison of rows, as two bounds of one column
 /// look so narrow that the planner would take any index for it.
 ///
-/// When $6 is no more than [`HEAD_START`] ahead of the database's clock, it is that time; and what comes due within [`ALONG`]
-/// more is taken along, so that it does not wait for the end of this claim and for the next one. `ahead_us` is how many
-/// microseconds the database's clock is behind the time of the claim at the end.
+/// The time of the claim is $6 where that is ahead of the database's clock, but by no more than twice [`HEAD_START`]: clocks
+/// differ a little, and tomorrow is not waited for. What comes due within [`ALONG`] more,
+/// or within the $7 microseconds that this claim is expected to take, is taken along, so that it does not wait for the end of
+/// this claim and for the next one. `ahead_us` is how many microseconds the database's clock is behind the time of the claim
+/// at the end.
 ///
-/// With `per_host`, hosts to which $7 calls are in flight are passed over, and no host gets more rows than it has room
+/// With `per_host`, hosts to which $8 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
 pub fn lock_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| lock_due_of(false));
@@ -66,7 +68,7 @@ fn lock_due_of(per_host: bool) -> String {
             HOSTS,
             ", e.host",
             "JOIN job_endpoints e ON e.id = r.endpoint_id",
-            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $7::bigint)",
+            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $8::bigint)",
             ", c.host",
             WITHIN_HOSTS,
             "chosen",
@@ -80,7 +82,7 @@ fn lock_due_of(per_host: bool) -> String {
     let fill = |sql: String, (name, part): (&str, &str)| sql.replace(name, part);
     let sql = LOCK_DUE
         .replace("{most}", &limits::LANE_PER_CLAIM.to_string())
-        .replace("{head_start}", &interval(HEAD_START))
+        .replace("{head_start}", &interval(2 * HEAD_START))
         .replace("{along}", &interval(ALONG))
         .replace("{best}", &best("(SELECT now FROM clock)"));
     names.into_iter().zip(parts).fold(sql, fill)
@@ -101,11 +103,11 @@ const HOSTS: &str = "
 /// Of the rows of each host the best, as many as it has room for.
 const WITHIN_HOSTS: &str = "
 ), chosen AS MATERIALIZED (
-    SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank
-      FROM (SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank, c.host,
-                   ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS place
+    SELECT c.id, c.endpoint_id, c.place, c.state, c.placed, c.due_at, c.rank
+      FROM (SELECT c.id, c.endpoint_id, c.place, c.state, c.placed, c.due_at, c.rank, c.host,
+                   ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS number
               FROM ranked c) c
-     WHERE c.place <= $7::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
+     WHERE c.number <= $8::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
 
 /// Waits for the claims of others that count calls by host, and has them wait until the end of the transaction. A
 /// statement of its own: what it waited for is in the next one's snapshot.
@@ -118,11 +120,13 @@ WITH clock AS MATERIALIZED (
                        FROM live_runs r
                       WHERE r.status = 'planned'
                         AND r.due_at > begin.at
-                        AND r.due_at <= begin.at + INTERVAL '{along}'
+                        AND r.due_at <= GREATEST(begin.at + INTERVAL '{along}',
+                                                 begin.now + $7 * INTERVAL '1 microsecond')
                       ORDER BY r.due_at DESC
                       LIMIT 1),
                     begin.at) AS now
-      FROM (SELECT GREATEST(clock.now,
+      FROM (SELECT clock.now,
+                   GREATEST(clock.now,
                             CASE WHEN $6::timestamptz <= clock.now + INTERVAL '{head_start}' THEN $6 END) AS at
               FROM (SELECT CLOCK_TIMESTAMP() AS now) clock) begin{hosts}
 ), lanes AS MATERIALIZED (
@@ -143,12 +147,12 @@ WITH clock AS MATERIALIZED (
            COUNT(*) AS lanes
       FROM lanes
 ), ranked AS MATERIALIZED (
-    SELECT c.id, c.endpoint_id, c.state, c.placed, c.due_at, c.rank{hosted}
+    SELECT c.id, c.endpoint_id, c.place, c.state, c.placed, c.due_at, c.rank{hosted}
       FROM lanes
      CROSS JOIN LATERAL (
-        SELECT r.id, r.endpoint_id, s.ctid AS state, r.fence > 0 AS placed, r.due_at,
+        SELECT r.id, r.endpoint_id, r.place, s.ctid AS state, r.fence > 0 AS placed, r.due_at,
                ROW_NUMBER() OVER (ORDER BY r.due_at, r.id) AS rank{host}
-          FROM (SELECT r.id, r.endpoint_id, r.fence, r.slot, r.cause, r.due_at
+          FROM (SELECT r.id, r.endpoint_id, r.ctid AS place, r.fence, r.slot, r.cause, r.due_at
                   FROM live_runs r
                  WHERE r.lane = lanes.lane
                    AND (r.due_at, r.id) >= (lanes.due_at, lanes.id)
@@ -167,7 +171,7 @@ WITH clock AS MATERIALIZED (
     SELECT COUNT(*) FILTER (WHERE c.rank = (SELECT rows FROM share)) AS lanes
       FROM ranked c
 ), locked AS MATERIALIZED (
-    SELECT c.id, c.endpoint_id, c.due_at, c.rank
+    SELECT c.id, c.endpoint_id, c.place, c.state, c.due_at, c.rank
       FROM {from} c
       JOIN endpoint_state s ON s.ctid = c.state
      WHERE c.placed OR s.busy_runs < s.room
@@ -177,6 +181,8 @@ WITH clock AS MATERIALIZED (
 )
 SELECT l.id,
        l.endpoint_id,
+       l.place,
+       l.state,
        clock.now,
        share.rows AS share,
        share.lanes,
@@ -188,7 +194,8 @@ SELECT l.id,
   LEFT JOIN locked l ON TRUE
  ORDER BY l.rank, l.due_at, l.id";
 
-/// Hands the rows $2, whose endpoints are locked, to $3 at $1, with a lease of $4 microseconds. Returns the rows of
+/// Hands the rows $2, whose endpoints are locked, to $3 at $1, with a lease of $4 microseconds. They stand at the places $5,
+/// and the states of their endpoints at $6: the states are locked and stay there, and a row that has moved is left alone. Returns the rows of
 /// `live_runs` as they are now, each with its endpoint's request, earliest due first. What has been claimed or moved before
 /// the lock was there is left alone, and so are rows whose claim takes more than this: those of endpoints whose runs may
 /// overlap, as their next time is planned at once, and a planner's wishes on endpoints with a cooldown, which may stand
@@ -221,8 +228,10 @@ WITH claimed AS (
            response           = NULL,
            response_truncated = FALSE,
            changed_in         = pg_current_xact_id()::text::bigint
-      FROM job_endpoints e
-     WHERE r.id = ANY($2::uuid[])
+      FROM UNNEST($2::uuid[], $5::tid[], $6::tid[]) AS due (id, place, state),
+           job_endpoints e
+     WHERE r.ctid = due.place
+       AND r.id = due.id
        AND r.status <> 'running'
        AND r.due_at <= $1
        AND e.id = r.endpoint_id
@@ -232,9 +241,9 @@ WITH claimed AS (
                 AND r.cause IN ('plan-step', 'hint-oneshot')
                 AND r.fence = 0)
  RETURNING {row}, e.method, e.url, e.headers, e.body, e.timeout_us, e.max_response_bytes,
-           r.slot = 'taken' AND r.fence = 1 AS was_plan
+           due.state, r.slot = 'taken' AND r.fence = 1 AS was_plan
 ), taken AS MATERIALIZED (
-    SELECT endpoint_id, source, cause, planned_at, due_at,
+    SELECT endpoint_id, state, source, cause, planned_at, due_at,
            was_plan, fence = 1 AS first,
            cause IN ('cron', 'interval', 'hint-interval') AS cadence
       FROM claimed
@@ -256,7 +265,8 @@ WITH claimed AS (
            busy_cadences    = s.busy_cadences + CASE WHEN c.first AND c.cadence THEN 1 ELSE 0 END,
            busy_since       = CASE WHEN c.first THEN COALESCE(s.busy_since, $1) ELSE s.busy_since END
       FROM taken c
-     WHERE s.endpoint_id = c.endpoint_id
+     WHERE s.ctid = c.state
+       AND s.endpoint_id = c.endpoint_id
 )
 SELECT c.*,
        CASE WHEN c.was_plan THEN c.one_shot_id IS NOT NULL

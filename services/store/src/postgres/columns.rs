@@ -2,11 +2,12 @@
 //!
 //! Rows travel as one array a column; which columns there are is told in `tables`.
 
-use std::ops::RangeFrom;
+use std::{error::Error, ops::RangeFrom};
 
+use bytes::BytesMut;
 use tokio_postgres::{
     Row,
-    types::{FromSql, ToSql, Type},
+    types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked},
 };
 
 use crate::tables::{Table, quoted};
@@ -17,6 +18,28 @@ pub type Param = (Box<dyn ToSql + Sync + Send>, Type);
 /// Any value as a [`Param`].
 pub fn param(value: impl ToSql + Sync + Send + 'static, kind: Type) -> Param {
     (Box::new(value), kind)
+}
+
+/// Where a version of a row stands in its table, as the server tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place([u8; 6]);
+
+impl FromSql<'_> for Place {
+    fn from_sql(_: &Type, raw: &[u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(raw.try_into()?))
+    }
+
+    accepts!(TID);
+}
+
+impl ToSql for Place {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.extend_from_slice(&self.0);
+        Ok(IsNull::No)
+    }
+
+    accepts!(TID);
+    to_sql_checked!();
 }
 
 /// A table that the hot path writes.

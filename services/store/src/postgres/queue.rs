@@ -31,9 +31,10 @@ use uuid::Uuid;
 use super::{
     apart::{Apart, DueRow, claim_apart},
     claim::{CLAIM, HEAD_START, HOSTS_TURN, SETTLE_HINTS, claimed_of, hinted_of, lock_due, next_due},
-    columns::param,
+    columns::{Place, param},
     finish::finish,
     floor::LastFloor,
+    pace::Pace,
     seldom::Seldom,
     session::{Hot, Step, Work, micros_as_float},
 };
@@ -82,6 +83,7 @@ pub struct PostgresQueue {
     chance: Arc<dyn Chance>,
     searches: Seldom,
     floor: LastFloor,
+    pace: Pace,
 }
 
 impl PostgresQueue {
@@ -94,12 +96,14 @@ impl PostgresQueue {
             chance,
             searches: Seldom::default(),
             floor: LastFloor::default(),
+            pace: Pace::default(),
         }
     }
 
     async fn claim(&self, claim: &Claim) -> StoreResult<Claims> {
         let floor = self.floor.get(&self.hot, Some(claim.lease)).await;
         let work = self.hot.work().await?;
+        let begun = Instant::now();
         let look = Look {
             now: self.hot.now(),
             limit: claim.limit,
@@ -108,6 +112,7 @@ impl PostgresQueue {
             per_host: claim.host_concurrency.map(i64::from),
             lanes: floor.map(|(floor, _)| floor.lanes),
             as_of: claim.as_of,
+            takes: self.pace.expected(),
         };
         let Due {
             rows: due,
@@ -119,24 +124,22 @@ impl PostgresQueue {
         let more = due.len() >= claim.limit || (cut > 0 && !due.is_empty());
         let mut handed = Vec::new();
         let mut apart = Apart::default();
-        let mut last: Vec<Step> = Vec::new();
         if !due.is_empty() {
             handed = work.one(hand_over(claim, &due, now)).await?;
             let hinted = hinted_of(&handed)?;
             if !hinted.is_empty() {
                 let params = vec![param(now, Type::TIMESTAMPTZ), param(hinted, Type::UUID_ARRAY)];
-                last.push(Step::new(SETTLE_HINTS, params));
+                work.one(Step::new(SETTLE_HINTS, params)).await?;
             }
             let left = left_over(due, &handed).map_err(|error| postgres_error(&error))?;
             if !left.is_empty() {
                 apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
             }
-            if !self.head_start().is_zero() {
-                // Its time has not come: nobody sees it before.
-                sleep_until(begins).await;
-            }
+            self.pace.took(begun.elapsed());
+            // Nobody sees it before its time.
+            sleep_until(begins).await;
         }
-        let commit = work.all_and_commit(last);
+        let commit = work.all_and_commit(Vec::new());
         // The commit is on its way while the rows are read.
         let read = async { handed.iter().map(claimed_of).collect::<StoreResult<Vec<ClaimedRun>>>() };
         let (_, mut runs) = try_join(commit, read).await?;
@@ -149,7 +152,12 @@ impl PostgresQueue {
             self.hold_back(&cooling).await;
         }
         // Handed out only now that it is committed: a run that starts is a run that nobody else may start.
-        Ok(Claims { runs, at: now, more })
+        Ok(Claims {
+            runs,
+            at: now,
+            since: begins,
+            more,
+        })
     }
 
     /// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted, unless half of it
@@ -190,6 +198,7 @@ impl PostgresQueue {
             param(look.near.then(|| rows(near)), Type::INT8),
             param(look.lanes.clone(), Type::TIMESTAMPTZ_ARRAY),
             param(look.as_of, Type::TIMESTAMPTZ),
+            param(micros_as_float(look.takes), Type::FLOAT8),
         ];
         params.extend(look.per_host.map(|most| param(most, Type::INT8)));
         let asked = Instant::now();
@@ -199,7 +208,8 @@ impl PostgresQueue {
         if !look.near {
             self.searches.done(took);
         }
-        due_of(&rows?)
+        let its_own_clock = self.hot.now().is_none();
+        due_of(&rows?, its_own_clock)
     }
 
     /// Has the general way say what becomes of wishes within a cooldown. What it fails to do is due still, and met by the
@@ -232,6 +242,8 @@ struct Look {
     lanes: Option<Vec<Timestamp>>,
     /// The time of the claim, when the database's is not far from it.
     as_of: Option<Timestamp>,
+    /// How long the claim is expected to take.
+    takes: Duration,
 }
 
 /// Rows that are due at `now`, their endpoints locked.
@@ -248,7 +260,8 @@ struct Due {
     cut: usize,
 }
 
-fn due_of(rows: &[Row]) -> StoreResult<Due> {
+/// By another clock than the database's the time of the claim has always come.
+fn due_of(rows: &[Row], its_own_clock: bool) -> StoreResult<Due> {
     let first = rows.first().ok_or_else(|| unexpected("one row tells the time"))?;
     let count = |name: &str| -> StoreResult<usize> {
         let count: i64 = first.try_get(name).map_err(|error| postgres_error(&error))?;
@@ -256,9 +269,10 @@ fn due_of(rows: &[Row]) -> StoreResult<Due> {
     };
     let due = rows.iter().map(due_row).filter_map(Result::transpose);
     let ahead: i64 = first.try_get("ahead_us").map_err(|error| postgres_error(&error))?;
+    let ahead = u64::try_from(ahead).ok().filter(|_| its_own_clock).unwrap_or_default();
     Ok(Due {
         // From the answer's arrival on, which was later.
-        begins: Instant::now() + Duration::from_micros(u64::try_from(ahead).unwrap_or_default()),
+        begins: Instant::now() + Duration::from_micros(ahead),
         rows: due.collect::<Result<_, _>>().map_err(|error| postgres_error(&error))?,
         now: first.try_get("now").map_err(|error| postgres_error(&error))?,
         share: count("share")?,
@@ -269,11 +283,14 @@ fn due_of(rows: &[Row]) -> StoreResult<Due> {
 
 /// `None` where the row only tells the time.
 fn due_row(row: &Row) -> Result<Option<DueRow>, tokio_postgres::Error> {
-    let run: Option<Uuid> = row.try_get("id")?;
-    let endpoint: Option<Uuid> = row.try_get("endpoint_id")?;
-    Ok(run.zip(endpoint).map(|(run, endpoint)| DueRow {
+    let Some(run) = row.try_get("id")? else {
+        return Ok(None);
+    };
+    Ok(Some(DueRow {
         run: RunId(run),
-        endpoint: EndpointId(endpoint),
+        endpoint: EndpointId(row.try_get("endpoint_id")?),
+        place: row.try_get("place")?,
+        state: row.try_get("state")?,
     }))
 }
 
@@ -288,11 +305,14 @@ fn left_over(due: Vec<DueRow>, handed: &[Row]) -> Result<Vec<DueRow>, tokio_post
 
 fn hand_over(claim: &Claim, due: &[DueRow], now: Timestamp) -> Step {
     let ids: Vec<Uuid> = due.iter().map(|row| row.run.0).collect();
+    let places = |of: fn(&DueRow) -> Place| due.iter().map(of).collect::<Vec<_>>();
     let params = vec![
         param(now, Type::TIMESTAMPTZ),
         param(ids, Type::UUID_ARRAY),
         param(claim.owner.clone(), Type::TEXT),
         param(micros_as_float(claim.lease), Type::FLOAT8),
+        param(places(|row| row.place), Type::TID_ARRAY),
+        param(places(|row| row.state), Type::TID_ARRAY),
     ];
     Step::new(CLAIM.as_str(), params)
 }
@@ -323,9 +343,10 @@ async fn sleep_until(at: Instant) {
 impl Queue for PostgresQueue {
     /// None by another clock than the database's: how long to wait for that is not known.
     fn head_start(&self) -> Duration {
-        match self.hot.now() {
-            Some(_) => Duration::ZERO,
-            None => HEAD_START,
+        if self.hot.now().is_some() {
+            Duration::ZERO
+        } else {
+            HEAD_START
         }
     }
 
@@ -352,9 +373,11 @@ impl Queue for PostgresQueue {
         self.floor.looked(asked.elapsed());
         // What turns up before a floor is found when that is no longer good.
         let next = due_in(&rows, "next_due_us")?;
+        let wait = next.into_iter().chain(good).min();
+        let at: Option<Timestamp> = read_next(&rows, "next_at")?;
         Ok(NextDue {
-            wait: next.into_iter().chain(good).min(),
-            at: read_next(&rows, "next_at")?,
+            wait,
+            at: at.filter(|_| next == wait),
             later: due_in(&rows, "later_due_us")?,
         })
     }

@@ -65,6 +65,7 @@ impl EndpointsRepo for SqlTx {
             .apply_if(self.definition_lock(), |query, lock| query.lock(lock))
             .all(&self.db)
             .await;
+        self.move_time().await?;
         self.load(found.map_err(store_error)?).await
     }
 
@@ -83,7 +84,9 @@ impl EndpointsRepo for SqlTx {
             .filter(job_endpoint::Column::Id.is_in(ids))
             .order_by_asc(job_endpoint::Column::Id)
             .apply_if(self.definition_lock(), |query, lock| query.lock(lock));
-        self.load(still.all(&self.db).await.map_err(store_error)?).await
+        let still = still.all(&self.db).await;
+        self.move_time().await?;
+        self.load(still.map_err(store_error)?).await
     }
 
     async fn insert_schedule(&mut self, schedule: &Schedule) -> StoreResult<()> {
@@ -121,7 +124,7 @@ impl EndpointsRepo for SqlTx {
 
 impl SqlTx {
     /// Locks in id order, whatever order the ids come in.
-    async fn lock_states(&mut self, ids: &[Uuid]) -> StoreResult<()> {
+    async fn lock_states(&self, ids: &[Uuid]) -> StoreResult<()> {
         if !self.is_postgres() {
             return Ok(());
         }
@@ -134,8 +137,7 @@ impl SqlTx {
             .into_tuple::<Uuid>()
             .all(&self.db)
             .await;
-        locked.map_err(store_error)?;
-        self.move_time().await
+        locked.map(drop).map_err(store_error)
     }
 
     /// Submissions of manual runs hold no more than the definition: whoever may archive an endpoint waits for those under

@@ -24,12 +24,14 @@ pub(super) const COLUMNS: &str =
 /// Both tables; the order of the arms does not matter.
 const TABLES: [&str; 2] = ["live_runs", "run_history"];
 
-/// The last $1 runs of one endpoint that started, newest first, with $2 bytes of their responses.
+/// The last $1 runs of one endpoint that started, the last planned first, with $2 bytes of their responses. Those under way
+/// are few, and in a part of their own: in the order of ids PostgreSQL would look for them through the whole queue.
 const RECENT_OF_ONE: &str = "
+      WITH live AS MATERIALIZED (
+           SELECT {columns}, response FROM live_runs
+            WHERE endpoint_id = {endpoint} AND started_at IS NOT NULL)
     SELECT {columns}, SUBSTR(response, 1, CAST($2 AS INTEGER)) AS response
-      FROM (SELECT * FROM (SELECT {columns}, response FROM live_runs
-                            WHERE endpoint_id = {endpoint} AND started_at IS NOT NULL
-                            ORDER BY id DESC LIMIT $1) live
+      FROM (SELECT * FROM live
              UNION ALL
             SELECT * FROM (SELECT {columns}, response FROM run_history
                             WHERE endpoint_id = {endpoint} AND started_at IS NOT NULL

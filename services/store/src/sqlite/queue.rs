@@ -2,7 +2,10 @@
 //!
 //! Handed to the engine in place of the general queue; the rows that either leaves behind are the same.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use baton_domain::{
@@ -127,6 +130,7 @@ fn claim_in(
     let mut claims = Claims {
         runs: Vec::with_capacity(rows.len()),
         at: now,
+        since: Instant::now(),
         more: rows.len() >= claim.limit || (cut && !rows.is_empty()),
     };
     rows.sort_by_key(|row| (row.run.due_at, row.run.id));

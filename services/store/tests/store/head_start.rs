@@ -51,7 +51,8 @@ async fn submit_for(services: &Services, endpoint_id: EndpointId, planned_at: Ti
 async fn claim(queue: &dyn Queue, as_of: Option<Timestamp>) -> Claims {
     let claim = Claim {
         owner: "engine".to_owned(),
-        lease: Duration::from_secs(15),
+        // Nothing is taken back: what is claimed here never ends.
+        lease: Duration::from_secs(3_600),
         limit: 10,
         host_concurrency: None,
         as_of,
@@ -103,6 +104,36 @@ async fn what_is_claimed_before_its_time_is_seen_by_nobody_until_then() {
     assert!(watching.await.expect("nothing was seen before its time").is_none());
 }
 
+/// It would hold up the next claim, and that the one after it.
+#[tokio::test]
+async fn what_comes_due_during_a_claim_is_taken_along() {
+    const APART: Duration = Duration::from_micros(500);
+    let database = OwnDatabase::migrated().await;
+    let db = database.connect().await;
+    let (services, queue) = serve(&database).await;
+    once(async || {
+        let endpoints = [endpoint(&services, &ada()).await, endpoint(&services, &ada()).await];
+        let soon = after(time(&db).await, SOON);
+        for (endpoint, at) in endpoints.into_iter().zip([soon, after(soon, APART)]) {
+            submit_for(&services, endpoint, at).await;
+        }
+        let claimed = claim_ahead(queue.as_ref()).await;
+        let both = claimed.len() == 2;
+        for claimed in claimed.into_iter().filter(|_| both) {
+            assert!(claimed.run.started_at >= Some(after(soon, APART)));
+        }
+        // The test may have been held up until both were due.
+        once(async || {
+            let left = claim(queue.as_ref(), None).await.runs;
+            let none = queue.next_due(None, None).await.expect("the store is up").at;
+            (left.is_empty() && none > Some(after(soon, APART))).then_some(())
+        })
+        .await;
+        both.then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn no_claim_is_as_of_a_time_that_is_far() {
     let database = OwnDatabase::migrated().await;
@@ -113,7 +144,8 @@ async fn no_claim_is_as_of_a_time_that_is_far() {
     submit_for(&services, endpoint, tomorrow).await;
     let before = time(&db).await;
     for passed in [tomorrow, before] {
-        let claims = claim(queue.as_ref(), Some(passed)).await;
+        let claims = tokio::time::timeout(Duration::from_secs(60), claim(queue.as_ref(), Some(passed)));
+        let claims = claims.await.expect("tomorrow is not waited for");
         assert!(claims.runs.is_empty());
         assert!(before <= claims.at && claims.at <= time(&db).await);
     }

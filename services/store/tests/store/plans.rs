@@ -1,14 +1,15 @@
 //! What PostgreSQL does for a claim when it knows nothing of the queue: reads the index of what is due, and no more.
 
+use baton_domain::ids::EndpointId;
 use baton_store::postgres::{
     claim::{lock_due, next_due},
     floor, pool,
     session::Sessions,
     tls::Target,
 };
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
-use crate::databases::OwnDatabase;
+use crate::{databases::OwnDatabase, looks::once, polling::polled};
 
 /// 20 000 endpoints of all lanes, each with a planned row, half of them due at one instant, and no statistics of any of it.
 pub const BURST: [&str; 5] = [
@@ -32,7 +33,7 @@ pub const BURST: [&str; 5] = [
 ];
 
 /// The types of the parameters of `lock_due` and `next_due`.
-const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[], timestamptz";
+const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[], timestamptz, float8";
 const GLANCES: &str = "timestamptz, timestamptz, timestamptz, timestamptz";
 
 /// How a statement of the hot path runs on a connection of the hot path, node by node.
@@ -97,7 +98,7 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
             (
                 lock_due(false),
                 CLAIMS,
-                "NULL, 100, NULL, 48, NULL, NULL",
+                "NULL, 100, NULL, 48, NULL, NULL, 4000",
                 "live_runs_lane",
                 192.0,
             ),
@@ -138,11 +139,64 @@ async fn a_look_from_a_floor_does_not_walk_over_what_is_over() {
         plan_of(&database, sql, types, &values).await;
         pages(&plan_of(&database, sql, types, &values).await)
     };
-    let claim =
-        async |lanes: &str| touched(lock_due(false), CLAIMS, format!("{now}, 1, NULL, 48, {lanes}, NULL")).await;
+    let claim = async |lanes: &str| {
+        touched(
+            lock_due(false),
+            CLAIMS,
+            format!("{now}, 1, NULL, 48, {lanes}, NULL, NULL"),
+        )
+        .await
+    };
     let (all, less) = (claim("NULL").await, claim(&lanes).await);
     assert!(all > less + 25, "{all} pages, {less} from the floor on");
     let glance = async |floor: &str| touched(next_due(false), GLANCES, format!("{now}, NULL, {floor}")).await;
     let (all, less) = (glance("NULL, NULL").await, glance(&format!("{now}, {now}")).await);
     assert!(all > less + 25, "{all} pages, {less} from the floor on");
+}
+
+/// Few endpoints with much in the queue: whoever reads it in the order of ids meets many rows of others.
+#[tokio::test]
+async fn the_last_runs_of_an_endpoint_are_not_looked_for_through_the_queue() {
+    const FEW: &str = "
+        WITH few AS (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS number FROM job_endpoints LIMIT 30),
+             numbered AS (SELECT id, ROW_NUMBER() OVER (ORDER BY id) % 30 + 1 AS number FROM live_runs)
+        UPDATE live_runs r
+           SET slot = 'extra', endpoint_id = few.id, started_at = CASE WHEN RANDOM() < 0.02 THEN r.due_at END
+          FROM numbered n JOIN few ON few.number = n.number
+         WHERE r.id = n.id";
+    // What the sessions of the store have read is told when they are idle.
+    const READ: &str = "
+        SELECT SUM(idx_tup_read)::bigint AS read, SUM(idx_scan) FILTER (WHERE indexrelname = 'live_runs_endpoint')::bigint AS looks
+          FROM pg_stat_user_indexes
+         WHERE relname = 'live_runs'";
+    let database = OwnDatabase::migrated().await;
+    let db = database.connect().await;
+    for statement in BURST.into_iter().chain([FEW, "VACUUM ANALYZE"]) {
+        db.execute_unprepared(statement).await.expect("it is SQL");
+    }
+    let read = async || {
+        let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, READ));
+        let row = row.await.expect("it is SQL").expect("one row");
+        let count = |name: &str| row.try_get::<i64>("", name).expect("it is a number");
+        (count("read"), count("looks"))
+    };
+    let endpoint = db
+        .query_one_raw(Statement::from_string(
+            DbBackend::Postgres,
+            "SELECT endpoint_id FROM live_runs ORDER BY id LIMIT 1",
+        ))
+        .await
+        .expect("it is SQL")
+        .expect("one row");
+    let endpoint = EndpointId(endpoint.try_get_by_index(0).expect("it is an id"));
+    let (before, looks) = read().await;
+    let opened = polled(&database, 1).await;
+    let mut tx = opened.store.read().await.expect("the store is up");
+    let recent = tx.recent_runs(&[endpoint], 5, 100).await.expect("they are read");
+    drop(tx);
+    assert_eq!(recent.len(), 5);
+    let after = once(async || Some(read().await).filter(|(_, now)| *now > looks))
+        .await
+        .0;
+    assert!(after - before < 1_500, "{} entries of 20 000 were read", after - before);
 }
