@@ -48,8 +48,8 @@ const ALONG: Duration = Duration::from_millis(1);
 /// each, or, when that is NULL, at their beginning (see `floor`). That is a comparison of rows, as two bounds of one column
 /// look so narrow that the planner would take any index for it.
 ///
-/// The time of the claim is $6 where that is ahead of the database's clock, but by no more than twice [`HEAD_START`]: clocks
-/// differ a little, and tomorrow is not waited for. What comes due within [`ALONG`] more,
+/// The time of the claim is $6 where that is ahead of the database's clock, but by no more than twice `HEAD_START`: clocks
+/// differ a little, and tomorrow is not waited for. What comes due within `ALONG` more,
 /// or within the $7 microseconds that this claim is expected to take, is taken along, so that it does not wait for the end of
 /// this claim and for the next one. `ahead_us` is how many microseconds the database's clock is behind the time of the claim
 /// at the end.
