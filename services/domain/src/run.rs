@@ -127,7 +127,7 @@ pub struct Run {
     pub planned_at: Timestamp,
     /// When it may start; never before `planned_at`.
     pub due_at: Timestamp,
-    /// Start of the last attempt: when its claim counts; the call follows within milliseconds.
+    /// Start of the last attempt: when its claim counts; the call normally follows within milliseconds.
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     /// Of the last attempt's call.

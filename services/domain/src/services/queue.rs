@@ -35,8 +35,8 @@ pub struct Claim {
     pub limit: usize,
     /// How many calls to one host may be in flight at once, of all who claim; `None` is any number.
     pub host_concurrency: Option<u32>,
-    /// When something comes due. Within the queue's [head start](Queue::head_start) of that, the claim is as of then, and
-    /// nobody sees it sooner. `None` is the present.
+    /// When something comes due. Where that is about the queue's [head start](Queue::head_start) ahead, the claim is as of
+    /// then, and nobody sees it sooner. `None` is the present.
     pub as_of: Option<Timestamp>,
 }
 

@@ -20,28 +20,29 @@ use crate::{
     mapping::{duration, endpoints::request_of, number, runs::live_of},
     repo::queue::best,
     tables::{Table as _, list_of},
+    tx::unexpected,
 };
 
 /// How long before its time a claim begins: what one of a single run takes before its commit, on a busy machine. Meanwhile
 /// those wait who change what is about to start or want something at once, and with a limit of calls to a host all who claim.
 pub(super) const HEAD_START: Duration = Duration::from_millis(4);
 
-/// How much later than its time a run may start for the sake of others that are then due as well, if those may start.
+/// How much later than its time a run may start at least, so that another that is due then starts with it.
 const ALONG: Duration = Duration::from_millis(1);
 
 /// Takes the locks of the endpoints of up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and
 /// that have a place on their endpoint (`fence > 0`) or find room for one more there. One row at least: that time, how many
 /// rows of a lane were looked at (`share`), and in how many lanes there may be more (`cut`); with it, or by themselves, the
-/// ids and endpoints, best first. The rows need no locks of their own: whoever changes a row that waits has its endpoint
-/// locked.
+/// ids and endpoints, best first, and where each row and the state of its endpoint stand. The rows need no locks of their own:
+/// whoever changes a row that waits has its endpoint locked.
 ///
 /// Each lane in which something is due has a share: $3 rows, or, when that is NULL, its part of $2, but no more than
 /// [`limits::LANE_PER_CLAIM`]. The first of every lane goes before the second of any, so that nobody waits behind all that
 /// another user has due.
 ///
 /// At most one row an endpoint: the one that no better one stands before; what has its place is best, then a due cadence
-/// row (see `best`). What others have locked is left out. An endpoint is found again by its place in the table, which within
-/// one statement stands still.
+/// row (see `best`). What others have locked is left out. An endpoint is found again by its place in the table; the place that
+/// is told is that of the version which is locked, as somebody may have written another one meanwhile.
 ///
 /// A lane is searched through its first $4 rows, or through all when that is NULL: where few endpoints have many rows
 /// waiting, most of what is due may not start yet. `lanes` is how many have something due. Lanes begin at the times $5, one
@@ -49,10 +50,9 @@ const ALONG: Duration = Duration::from_millis(1);
 /// look so narrow that the planner would take any index for it.
 ///
 /// The time of the claim is $6 where that is ahead of the database's clock, but by no more than twice `HEAD_START`: clocks
-/// differ a little, and tomorrow is not waited for. What comes due within `ALONG` more,
-/// or within the $7 microseconds that this claim is expected to take, is taken along, so that it does not wait for the end of
-/// this claim and for the next one. `ahead_us` is how many microseconds the database's clock is behind the time of the claim
-/// at the end.
+/// differ a little, and tomorrow is not waited for. What comes due within `ALONG` more, or within the $7 microseconds that
+/// this claim is expected to take, is taken along, so that it does not wait for the end of this claim and for the next one.
+/// `ahead_us` is how many microseconds the database's clock is behind the time of the claim at the end.
 ///
 /// With `per_host`, hosts to which $8 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
@@ -171,7 +171,7 @@ WITH clock AS MATERIALIZED (
     SELECT COUNT(*) FILTER (WHERE c.rank = (SELECT rows FROM share)) AS lanes
       FROM ranked c
 ), locked AS MATERIALIZED (
-    SELECT c.id, c.endpoint_id, c.place, c.state, c.due_at, c.rank
+    SELECT c.id, c.endpoint_id, c.place, s.ctid AS state, c.due_at, c.rank
       FROM {from} c
       JOIN endpoint_state s ON s.ctid = c.state
      WHERE c.placed OR s.busy_runs < s.room
@@ -194,12 +194,15 @@ SELECT l.id,
   LEFT JOIN locked l ON TRUE
  ORDER BY l.rank, l.due_at, l.id";
 
-/// Hands the rows $2, whose endpoints are locked, to $3 at $1, with a lease of $4 microseconds. They stand at the places $5,
-/// and the states of their endpoints at $6: the states are locked and stay there, and a row that has moved is left alone. Returns the rows of
+/// Hands the rows $2, whose endpoints are locked, to $3 at $1, with a lease of $4 microseconds. Returns the rows of
 /// `live_runs` as they are now, each with its endpoint's request, earliest due first. What has been claimed or moved before
 /// the lock was there is left alone, and so are rows whose claim takes more than this: those of endpoints whose runs may
 /// overlap, as their next time is planned at once, and a planner's wishes on endpoints with a cooldown, which may stand
 /// against them.
+///
+/// The rows stood at the places $5, and are left alone if they no longer do; the states of their endpoints are locked at the
+/// places $6 and stay there. `moved` is how many states were written, which is as many as there are rows. `IS NOT DISTINCT FROM`
+/// fits no index: while the queue is empty its keys would look cheaper than the places.
 ///
 /// `claimed` and `moved` are the row's and the endpoint's half of the transition. What is `taken` at its first fence
 /// `was_plan`, the plan row, until now. `hinted` is true where `SETTLE_HINTS` has to follow: a plan row consumes a one-shot, or
@@ -231,7 +234,7 @@ WITH claimed AS (
       FROM UNNEST($2::uuid[], $5::tid[], $6::tid[]) AS due (id, place, state),
            job_endpoints e
      WHERE r.ctid = due.place
-       AND r.id = due.id
+       AND r.id IS NOT DISTINCT FROM due.id
        AND r.status <> 'running'
        AND r.due_at <= $1
        AND e.id = r.endpoint_id
@@ -266,9 +269,11 @@ WITH claimed AS (
            busy_since       = CASE WHEN c.first THEN COALESCE(s.busy_since, $1) ELSE s.busy_since END
       FROM taken c
      WHERE s.ctid = c.state
-       AND s.endpoint_id = c.endpoint_id
+       AND s.endpoint_id IS NOT DISTINCT FROM c.endpoint_id
+ RETURNING 1
 )
 SELECT c.*,
+       (SELECT COUNT(*) FROM moved) AS moved,
        CASE WHEN c.was_plan THEN c.one_shot_id IS NOT NULL
             ELSE EXISTS (
                  SELECT 1
@@ -394,15 +399,23 @@ SELECT next.at AS next_at,
  CROSS JOIN next
   LEFT JOIN later ON TRUE";
 
-/// The rows of [`CLAIM`] for which [`SETTLE_HINTS`] has to follow.
+/// The rows of [`CLAIM`] for which [`SETTLE_HINTS`] has to follow. An error where a row was claimed and the state of its
+/// endpoint was not written: the claim must not be committed.
 pub(super) fn hinted_of(rows: &[Row]) -> StoreResult<Vec<Uuid>> {
-    let read = |row: &Row| -> Result<Option<Uuid>, tokio_postgres::Error> {
-        // The last column, and the first that is one of the queue's: to look for a name among fifty takes its time.
-        let hinted: bool = row.try_get(row.len() - 1)?;
-        hinted.then(|| row.try_get("id")).transpose()
+    let read = |row: &Row| -> Result<(i64, Option<Uuid>), tokio_postgres::Error> {
+        // The last columns, and the first that is one of the queue's: to look for a name among fifty takes its time.
+        let (moved, hinted): (i64, bool) = (row.try_get(row.len() - 2)?, row.try_get(row.len() - 1)?);
+        Ok((moved, hinted.then(|| row.try_get("id")).transpose()?))
     };
-    let ids: Result<Vec<Uuid>, _> = rows.iter().map(read).filter_map(Result::transpose).collect();
-    ids.map_err(|error| postgres_error(&error))
+    let mut ids = Vec::new();
+    for row in rows {
+        let (moved, hinted) = read(row).map_err(|error| postgres_error(&error))?;
+        if usize::try_from(moved) != Ok(rows.len()) {
+            return Err(unexpected("a claim moves as many endpoints as it has runs"));
+        }
+        ids.extend(hinted);
+    }
+    Ok(ids)
 }
 
 /// Reads a row of [`CLAIM`].

@@ -103,6 +103,9 @@ impl PostgresQueue {
     async fn claim(&self, claim: &Claim) -> StoreResult<Claims> {
         let floor = self.floor.get(&self.hot, Some(claim.lease)).await;
         let work = self.hot.work().await?;
+        if claim.host_concurrency.is_some() {
+            work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
+        }
         let begun = Instant::now();
         let look = Look {
             now: self.hot.now(),
@@ -163,9 +166,6 @@ impl PostgresQueue {
     /// Few lanes may have most of what is due: then once more, with room in those for twice what is wanted, unless half of it
     /// was found. And others may have locked what every lane has first: then with room for what several of them hold.
     async fn take_due(&self, work: &Work, mut look: Look) -> StoreResult<Due> {
-        if look.per_host.is_some() {
-            work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
-        }
         let mut due = self.look_at(work, &look).await?;
         look.now = Some(due.now);
         if due.rows.is_empty() && due.lanes > 0 && look.near {
@@ -269,10 +269,15 @@ fn due_of(rows: &[Row], its_own_clock: bool) -> StoreResult<Due> {
     };
     let due = rows.iter().map(due_row).filter_map(Result::transpose);
     let ahead: i64 = first.try_get("ahead_us").map_err(|error| postgres_error(&error))?;
-    let ahead = u64::try_from(ahead).ok().filter(|_| its_own_clock).unwrap_or_default();
+    let arrived = Instant::now();
+    let apart = Duration::from_micros(ahead.unsigned_abs());
     Ok(Due {
-        // From the answer's arrival on, which was later.
-        begins: Instant::now() + Duration::from_micros(ahead),
+        // As seen from the answer's arrival, which was later.
+        begins: match ahead {
+            _ if !its_own_clock => arrived,
+            0.. => arrived + apart,
+            _ => arrived.checked_sub(apart).unwrap_or(arrived),
+        },
         rows: due.collect::<Result<_, _>>().map_err(|error| postgres_error(&error))?,
         now: first.try_get("now").map_err(|error| postgres_error(&error))?,
         share: count("share")?,

@@ -65,8 +65,9 @@ impl EndpointsRepo for SqlTx {
             .apply_if(self.definition_lock(), |query, lock| query.lock(lock))
             .all(&self.db)
             .await;
+        let found = found.map_err(store_error)?;
         self.move_time().await?;
-        self.load(found.map_err(store_error)?).await
+        self.load(found).await
     }
 
     async fn lock_job_schedules(&mut self, job: JobId) -> StoreResult<Vec<Schedule>> {
@@ -84,9 +85,9 @@ impl EndpointsRepo for SqlTx {
             .filter(job_endpoint::Column::Id.is_in(ids))
             .order_by_asc(job_endpoint::Column::Id)
             .apply_if(self.definition_lock(), |query, lock| query.lock(lock));
-        let still = still.all(&self.db).await;
+        let still = still.all(&self.db).await.map_err(store_error)?;
         self.move_time().await?;
-        self.load(still.map_err(store_error)?).await
+        self.load(still).await
     }
 
     async fn insert_schedule(&mut self, schedule: &Schedule) -> StoreResult<()> {

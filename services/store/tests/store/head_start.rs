@@ -9,12 +9,14 @@ use baton_domain::{
     services::{Claim, ClaimedRun, Claims, Purpose, Queue, RunRequest, Services},
     time::{Timestamp, after},
 };
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _, TryGetable};
+use baton_store::postgres::claim::lock_due;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _, TryGetable};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     databases::OwnDatabase,
     looks::{once, serve},
+    plans::CLAIMS,
     polling::{endpoint, no_key},
 };
 
@@ -24,7 +26,7 @@ const SOON: Duration = Duration::from_millis(20);
 
 /// The one value of a statement.
 async fn ask<T: TryGetable>(db: &DatabaseConnection, sql: &str) -> T {
-    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql));
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql));
     let row = row.await.expect("it is SQL").expect("one row");
     row.try_get_by_index(0).expect("it is of that type")
 }
@@ -104,34 +106,38 @@ async fn what_is_claimed_before_its_time_is_seen_by_nobody_until_then() {
     assert!(watching.await.expect("nothing was seen before its time").is_none());
 }
 
-/// It would hold up the next claim, and that the one after it.
+/// It would wait for the end of this claim, and for the next one.
 #[tokio::test]
-async fn what_comes_due_during_a_claim_is_taken_along() {
-    const APART: Duration = Duration::from_micros(500);
+async fn what_comes_due_while_a_claim_takes_its_time_is_taken_along() {
+    const APART: Duration = Duration::from_millis(500);
     let database = OwnDatabase::migrated().await;
     let db = database.connect().await;
-    let (services, queue) = serve(&database).await;
-    once(async || {
-        let endpoints = [endpoint(&services, &ada()).await, endpoint(&services, &ada()).await];
-        let soon = after(time(&db).await, SOON);
-        for (endpoint, at) in endpoints.into_iter().zip([soon, after(soon, APART)]) {
-            submit_for(&services, endpoint, at).await;
-        }
-        let claimed = claim_ahead(queue.as_ref()).await;
-        let both = claimed.len() == 2;
-        for claimed in claimed.into_iter().filter(|_| both) {
-            assert!(claimed.run.started_at >= Some(after(soon, APART)));
-        }
-        // The test may have been held up until both were due.
+    let (services, _queue) = serve(&database).await;
+    for (takes_us, found) in [(1_000_000, 2), (0, 1)] {
+        // Once this is not held up for longer than they are apart.
         once(async || {
-            let left = claim(queue.as_ref(), None).await.runs;
-            let none = queue.next_due(None, None).await.expect("the store is up").at;
-            (left.is_empty() && none > Some(after(soon, APART))).then_some(())
+            db.execute_unprepared("DELETE FROM live_runs").await.expect("it is SQL");
+            let soon = time(&db).await;
+            let later = after(soon, APART);
+            for at in [soon, later] {
+                submit_for(&services, endpoint(&services, &ada()).await, at).await;
+            }
+            let tx = db.begin().await.expect("a transaction begins");
+            let prepare = format!("PREPARE looked ({CLAIMS}) AS {}", lock_due(false));
+            tx.execute_unprepared(&prepare).await.expect("it is SQL");
+            let look = format!("EXECUTE looked (NULL, 10, NULL, 48, NULL, NULL, {takes_us})");
+            let rows = tx.query_all_raw(Statement::from_string(DbBackend::Postgres, look));
+            let rows = rows.await.expect("it runs");
+            tx.execute_unprepared("DEALLOCATE looked").await.expect("it is there");
+            tx.rollback().await.expect("nothing was written");
+            let now: Timestamp = rows[0].try_get("", "now").expect("it is a time");
+            (now <= later).then(|| {
+                assert_eq!(rows.len(), found);
+                assert_eq!(now == later, found == 2, "{now}");
+            })
         })
         .await;
-        both.then_some(())
-    })
-    .await;
+    }
 }
 
 #[tokio::test]
@@ -144,8 +150,7 @@ async fn no_claim_is_as_of_a_time_that_is_far() {
     submit_for(&services, endpoint, tomorrow).await;
     let before = time(&db).await;
     for passed in [tomorrow, before] {
-        let claims = tokio::time::timeout(Duration::from_secs(60), claim(queue.as_ref(), Some(passed)));
-        let claims = claims.await.expect("tomorrow is not waited for");
+        let claims = claim(queue.as_ref(), Some(passed)).await;
         assert!(claims.runs.is_empty());
         assert!(before <= claims.at && claims.at <= time(&db).await);
     }

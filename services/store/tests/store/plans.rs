@@ -2,7 +2,7 @@
 
 use baton_domain::ids::EndpointId;
 use baton_store::postgres::{
-    claim::{lock_due, next_due},
+    claim::{CLAIM, lock_due, next_due},
     floor, pool,
     session::Sessions,
     tls::Target,
@@ -32,9 +32,10 @@ pub const BURST: [&str; 5] = [
                FROM job_endpoints) planned",
 ];
 
-/// The types of the parameters of `lock_due` and `next_due`.
-const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[], timestamptz, float8";
+/// The types of the parameters of `lock_due`, of `next_due` and of `CLAIM`.
+pub const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[], timestamptz, float8";
 const GLANCES: &str = "timestamptz, timestamptz, timestamptz, timestamptz";
+const HAND_OVERS: &str = "timestamptz, uuid[], text, float8, tid[], tid[]";
 
 /// How a statement of the hot path runs on a connection of the hot path, node by node.
 async fn plan_of(database: &OwnDatabase, sql: &str, types: &str, values: &str) -> Vec<String> {
@@ -154,14 +155,25 @@ async fn a_look_from_a_floor_does_not_walk_over_what_is_over() {
     assert!(all > less + 25, "{all} pages, {less} from the floor on");
 }
 
+#[tokio::test]
+async fn what_is_handed_over_is_found_by_its_place() {
+    let database = OwnDatabase::migrated().await;
+    let plan = plan_of(&database, &CLAIM, HAND_OVERS, "NOW(), '{}', 'engine', 15e6, '{}', '{}'").await;
+    for found in ["Tid Scan on live_runs r", "Tid Scan on endpoint_state s"] {
+        assert!(plan.iter().any(|line| line.contains(found)), "{plan:#?}");
+    }
+    assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
+}
+
 /// Few endpoints with much in the queue: whoever reads it in the order of ids meets many rows of others.
 #[tokio::test]
 async fn the_last_runs_of_an_endpoint_are_not_looked_for_through_the_queue() {
     const FEW: &str = "
         WITH few AS (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS number FROM job_endpoints LIMIT 30),
-             numbered AS (SELECT id, ROW_NUMBER() OVER (ORDER BY id) % 30 + 1 AS number FROM live_runs)
+             numbered AS (SELECT id, place % 30 + 1 AS number, place / 30 AS place
+                            FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM live_runs) rows)
         UPDATE live_runs r
-           SET slot = 'extra', endpoint_id = few.id, started_at = CASE WHEN RANDOM() < 0.02 THEN r.due_at END
+           SET slot = 'extra', endpoint_id = few.id, started_at = CASE WHEN n.place % 50 = 0 THEN r.due_at END
           FROM numbered n JOIN few ON few.number = n.number
          WHERE r.id = n.id";
     // What the sessions of the store have read is told when they are idle.
@@ -189,6 +201,10 @@ async fn the_last_runs_of_an_endpoint_are_not_looked_for_through_the_queue() {
         .expect("it is SQL")
         .expect("one row");
     let endpoint = EndpointId(endpoint.try_get_by_index(0).expect("it is an id"));
+    // What this session has read itself is told.
+    db.execute_unprepared("SELECT pg_stat_force_next_flush()")
+        .await
+        .expect("it is SQL");
     let (before, looks) = read().await;
     let opened = polled(&database, 1).await;
     let mut tx = opened.store.read().await.expect("the store is up");
