@@ -8,6 +8,7 @@
 mod apart;
 pub mod claim;
 pub mod columns;
+pub mod coming;
 mod finish;
 pub mod floor;
 pub mod listen;

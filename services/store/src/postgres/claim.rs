@@ -329,93 +329,25 @@ DELETE FROM live_runs p
    AND NOT b.test
    AND b.hinted_at < GREATEST(s.last_planned_at, b.planned_at) + b.min_interval_us * INTERVAL '1 microsecond'";
 
-/// One row: how many microseconds until the earliest waiting row that nothing blocks comes due, or a lease ends, after $1
-/// or, when that is NULL, the database's clock. NULL when nothing will. And, when that is due already, until the earliest
-/// after $2, the time of the claim, or that same time: what came due meanwhile is not what the claim passed over. Waiting
-/// rows are looked for from $3 on, leases from $4 on, or all when those are NULL (see `floor`). With `per_host`, rows of
-/// hosts to which $5 calls are in flight do not count.
-pub fn next_due(per_host: bool) -> &'static str {
-    static ALONE: LazyLock<String> = LazyLock::new(|| next_due_of(false));
-    static WITHIN_HOSTS: LazyLock<String> = LazyLock::new(|| next_due_of(true));
-    if per_host { &WITHIN_HOSTS } else { &ALONE }
-}
-
-fn next_due_of(per_host: bool) -> String {
-    let full = "AND (SELECT e.host FROM job_endpoints e WHERE e.id = r.endpoint_id) NOT IN (
-                    SELECT c.host
-                      FROM live_runs c
-                     WHERE c.status = 'running'
-                       AND c.host IS NOT NULL
-                     GROUP BY c.host
-                    HAVING COUNT(*) >= $5::bigint)";
-    let earliest = |due: &str, lease: &str| EARLIEST.replace("{due}", due).replace("{lease}", lease);
-    let next = earliest(
-        "AND r.due_at >= COALESCE($3::timestamptz, '-infinity')",
-        "AND lease_until >= COALESCE($4::timestamptz, '-infinity')",
-    );
-    let later = earliest(
-        "AND r.due_at > clock.claimed_at",
-        "AND lease_until > GREATEST(clock.claimed_at, $4::timestamptz)",
-    );
-    NEXT_DUE
-        .replace("{next}", &next)
-        .replace("{later}", &later)
-        .replace("{full}", if per_host { full } else { "" })
-}
-
-/// When the first row that nothing blocks comes due, or the first lease ends.
-const EARLIEST: &str = "LEAST(
-           (SELECT r.due_at
-              FROM live_runs r
-              JOIN endpoint_state s ON s.endpoint_id = r.endpoint_id
-             WHERE r.status = 'planned'
-               {due}
-               AND (r.fence > 0 OR s.busy_runs < s.room)
-               {full}
-             ORDER BY r.due_at
-             LIMIT 1),
-           (SELECT lease_until
-              FROM live_runs
-             WHERE status = 'running'
-               {lease}
-             ORDER BY lease_until
-             LIMIT 1))";
-
-const NEXT_DUE: &str = "
-WITH clock AS MATERIALIZED (
-    SELECT clock.now, COALESCE($2::timestamptz, clock.now) AS claimed_at
-      FROM (SELECT COALESCE($1::timestamptz, CLOCK_TIMESTAMP()) AS now) clock
-), next AS MATERIALIZED (
-    SELECT {next} AS at
-), later AS MATERIALIZED (
-    SELECT {later} AS at
-      FROM clock, next
-     WHERE next.at <= clock.now
-)
-SELECT next.at AS next_at,
-       CAST(CEIL(EXTRACT(EPOCH FROM next.at - clock.now) * 1000000) AS BIGINT) AS next_due_us,
-       CAST(CEIL(EXTRACT(EPOCH FROM later.at - clock.now) * 1000000) AS BIGINT) AS later_due_us
-  FROM clock
- CROSS JOIN next
-  LEFT JOIN later ON TRUE";
-
-/// The rows of [`CLAIM`] for which [`SETTLE_HINTS`] has to follow. An error where a row was claimed and the state of its
-/// endpoint was not written: the claim must not be committed.
-pub(super) fn hinted_of(rows: &[Row]) -> StoreResult<Vec<Uuid>> {
-    let read = |row: &Row| -> Result<(i64, Option<Uuid>), tokio_postgres::Error> {
-        // The last columns, and the first that is one of the queue's: to look for a name among fifty takes its time.
-        let (moved, hinted): (i64, bool) = (row.try_get(row.len() - 2)?, row.try_get(row.len() - 1)?);
-        Ok((moved, hinted.then(|| row.try_get("id")).transpose()?))
-    };
-    let mut ids = Vec::new();
-    for row in rows {
-        let (moved, hinted) = read(row).map_err(|error| postgres_error(&error))?;
-        if usize::try_from(moved) != Ok(rows.len()) {
-            return Err(unexpected("a claim moves as many endpoints as it has runs"));
-        }
-        ids.extend(hinted);
+/// Fails where a row was claimed and the state of its endpoint was not written: such a claim must not be committed.
+pub(super) fn require_moved(rows: &[Row]) -> StoreResult<()> {
+    let Some(row) = rows.first() else { return Ok(()) };
+    let moved: i64 = row.try_get("moved").map_err(|error| postgres_error(&error))?;
+    if usize::try_from(moved) == Ok(rows.len()) {
+        return Ok(());
     }
-    Ok(ids)
+    Err(unexpected("a claim moves as many endpoints as it has runs"))
+}
+
+/// The rows of [`CLAIM`] for which [`SETTLE_HINTS`] has to follow.
+pub(super) fn hinted_of(rows: &[Row]) -> StoreResult<Vec<Uuid>> {
+    let read = |row: &Row| -> Result<Option<Uuid>, tokio_postgres::Error> {
+        // The last column, and the first that is one of the queue's: to look for a name among fifty takes its time.
+        let hinted: bool = row.try_get(row.len() - 1)?;
+        hinted.then(|| row.try_get("id")).transpose()
+    };
+    let ids: Result<Vec<Uuid>, _> = rows.iter().map(read).filter_map(Result::transpose).collect();
+    ids.map_err(|error| postgres_error(&error))
 }
 
 /// Reads a row of [`CLAIM`].

@@ -1,7 +1,7 @@
 //! The queue on PostgreSQL: claims, renewals and ends as sets of rows on tokio-postgres, the rest as on any store.
 //!
 //! Handed to the engine in place of the general queue; the rows that either leaves behind are the same. `claim` has the
-//! claim's statements, `apart` the claims that take more than those, `finish` the ends.
+//! claim's statements, `apart` the claims that take more than those, `coming` what is waited for, `finish` the ends.
 
 use std::{
     collections::BTreeSet,
@@ -22,16 +22,14 @@ use baton_domain::{
 };
 use futures_util::future::try_join;
 use tokio::task::spawn_blocking;
-use tokio_postgres::{
-    Row,
-    types::{FromSql, Type},
-};
+use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use super::{
     apart::{Apart, DueRow, claim_apart},
-    claim::{CLAIM, HEAD_START, HOSTS_TURN, SETTLE_HINTS, claimed_of, hinted_of, lock_due, next_due},
+    claim::{CLAIM, HEAD_START, HOSTS_TURN, SETTLE_HINTS, claimed_of, hinted_of, lock_due, require_moved},
     columns::{Place, param},
+    coming::{next_due, next_of},
     finish::finish,
     floor::LastFloor,
     pace::Pace,
@@ -129,6 +127,7 @@ impl PostgresQueue {
         let mut apart = Apart::default();
         if !due.is_empty() {
             handed = work.one(hand_over(claim, &due, now)).await?;
+            require_moved(&handed)?;
             let hinted = hinted_of(&handed)?;
             if !hinted.is_empty() {
                 let params = vec![param(now, Type::TIMESTAMPTZ), param(hinted, Type::UUID_ARRAY)];
@@ -322,18 +321,6 @@ fn hand_over(claim: &Claim, due: &[DueRow], now: Timestamp) -> Step {
     Step::new(CLAIM.as_str(), params)
 }
 
-/// What [`next_due`] says.
-fn read_next<T: for<'a> FromSql<'a>>(rows: &[Row], column: &str) -> StoreResult<Option<T>> {
-    let row = rows.first().ok_or_else(|| unexpected("one row says what comes next"))?;
-    row.try_get(column).map_err(|error| postgres_error(&error))
-}
-
-/// One of its waits.
-fn due_in(rows: &[Row], column: &str) -> StoreResult<Option<Duration>> {
-    let wait: Option<i64> = read_next(rows, column)?;
-    Ok(wait.map(|wait| Duration::from_micros(u64::try_from(wait).unwrap_or_default())))
-}
-
 /// To a fraction of a millisecond, which tokio's timers do not have: a thread of the pool for blocking work sleeps.
 async fn sleep_until(at: Instant) {
     let left = at.saturating_duration_since(Instant::now());
@@ -377,14 +364,7 @@ impl Queue for PostgresQueue {
             .await?;
         self.floor.looked(asked.elapsed());
         // What turns up before a floor is found when that is no longer good.
-        let next = due_in(&rows, "next_due_us")?;
-        let wait = next.into_iter().chain(good).min();
-        let at: Option<Timestamp> = read_next(&rows, "next_at")?;
-        Ok(NextDue {
-            wait,
-            at: at.filter(|_| next == wait),
-            later: due_in(&rows, "later_due_us")?,
-        })
+        Ok(next_of(&rows, good)?)
     }
 
     #[tracing::instrument(skip_all, level = "debug")]

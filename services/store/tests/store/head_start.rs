@@ -25,7 +25,7 @@ const ROUNDS: usize = 20;
 const SOON: Duration = Duration::from_millis(20);
 
 /// The one value of a statement.
-async fn ask<T: TryGetable>(db: &DatabaseConnection, sql: &str) -> T {
+pub async fn ask<T: TryGetable>(db: &DatabaseConnection, sql: &str) -> T {
     let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql));
     let row = row.await.expect("it is SQL").expect("one row");
     row.try_get_by_index(0).expect("it is of that type")

@@ -2,14 +2,15 @@
 
 use baton_domain::ids::EndpointId;
 use baton_store::postgres::{
-    claim::{CLAIM, lock_due, next_due},
+    claim::{CLAIM, lock_due},
+    coming::next_due,
     floor, pool,
     session::Sessions,
     tls::Target,
 };
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
-use crate::{databases::OwnDatabase, looks::once, polling::polled};
+use crate::{databases::OwnDatabase, head_start::ask, looks::once, polling::polled};
 
 /// 20 000 endpoints of all lanes, each with a planned row, half of them due at one instant, and no statistics of any of it.
 pub const BURST: [&str; 5] = [
@@ -192,15 +193,7 @@ async fn the_last_runs_of_an_endpoint_are_not_looked_for_through_the_queue() {
         let count = |name: &str| row.try_get::<i64>("", name).expect("it is a number");
         (count("read"), count("looks"))
     };
-    let endpoint = db
-        .query_one_raw(Statement::from_string(
-            DbBackend::Postgres,
-            "SELECT endpoint_id FROM live_runs ORDER BY id LIMIT 1",
-        ))
-        .await
-        .expect("it is SQL")
-        .expect("one row");
-    let endpoint = EndpointId(endpoint.try_get_by_index(0).expect("it is an id"));
+    let endpoint = EndpointId(ask(&db, "SELECT endpoint_id FROM live_runs ORDER BY id LIMIT 1").await);
     // What this session has read itself is told.
     db.execute_unprepared("SELECT pg_stat_force_next_flush()")
         .await

@@ -16,7 +16,7 @@ use baton_domain::{
     },
     time::{Clock as _, Timestamp, after},
 };
-use baton_store::postgres::claim::next_due;
+use baton_store::postgres::coming::next_due;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement, Value};
 use tokio::sync::Barrier;
 
