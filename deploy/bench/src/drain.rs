@@ -45,6 +45,14 @@ struct Counted {
 
 #[async_trait]
 impl Queue for Counted {
+    fn head_start(&self) -> Duration {
+        self.queue.head_start()
+    }
+
+    fn reports_at_once(&self) -> usize {
+        self.queue.reports_at_once()
+    }
+
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
         self.queue.claim_due(claim).await
     }

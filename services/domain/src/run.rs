@@ -74,6 +74,12 @@ impl Cause {
     pub fn is_cadence(self) -> bool {
         matches!(self, Self::Cron | Self::Interval | Self::HintInterval)
     }
+
+    /// True for runs that stand beside the plan row and concern no plan: their success may be plain (see
+    /// [`Schedule::ends_plainly`](crate::schedule::Schedule::ends_plainly)).
+    pub fn may_end_plainly(self) -> bool {
+        matches!(self, Self::Manual | Self::Retry)
+    }
 }
 
 stored_enum!(

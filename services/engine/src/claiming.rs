@@ -156,6 +156,14 @@ impl Engine {
         };
         *retry = FIRST_RETRY;
         let taken = claims.runs.len();
+        if taken > 0 && claims.since.elapsed() >= claim.lease {
+            // They are anybody's by now: whoever takes them back starts them.
+            tracing::warn!(
+                runs = taken,
+                "a claim took longer than its lease; what it took is left to be taken back"
+            );
+            return Then::AtOnce(None);
+        }
         for claimed in claims.runs.drain(..) {
             self.launch(claimed, claims.since, ended).await;
         }

@@ -27,10 +27,19 @@ pub(crate) struct Flights {
     capacity: usize,
     leases: Mutex<HashMap<RunId, Lease>>,
     calls: TaskTracker,
-    /// True while ends of runs wait for the database: they go before any claim.
-    stalled: watch::Sender<bool>,
+    /// How many batches of ends wait for the database: they go before any claim.
+    stalled: watch::Sender<usize>,
     /// Held by the renewal under way.
     renewal: tokio::sync::Mutex<()>,
+}
+
+/// A batch of ends that waits for the database.
+pub(crate) struct Stall<'a>(&'a watch::Sender<usize>);
+
+impl Drop for Stall<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|stalled| *stalled -= 1);
+    }
 }
 
 /// What is held of a run until its end is on record.
@@ -47,7 +56,7 @@ impl Flights {
             capacity,
             leases: Mutex::default(),
             calls: TaskTracker::new(),
-            stalled: watch::Sender::new(false),
+            stalled: watch::Sender::new(0),
             renewal: tokio::sync::Mutex::default(),
         }
     }
@@ -69,14 +78,16 @@ impl Flights {
         drop(timeout(patience, self.slots.acquire_many(count)).await);
     }
 
-    pub(crate) fn set_stalled(&self, stalled: bool) {
-        self.stalled.send_replace(stalled);
+    /// Ends wait for the database until this is dropped.
+    pub(crate) fn stall(&self) -> Stall<'_> {
+        self.stalled.send_modify(|stalled| *stalled += 1);
+        Stall(&self.stalled)
     }
 
     /// Returns once no end of a run waits for the database.
     pub(crate) async fn reports_flow(&self) {
         // The sender lives as long as this does, so waiting cannot fail.
-        drop(self.stalled.subscribe().wait_for(|stalled| !stalled).await);
+        drop(self.stalled.subscribe().wait_for(|stalled| *stalled == 0).await);
     }
 
     pub(crate) async fn all_landed(&self) {
@@ -213,12 +224,7 @@ impl Flight {
         let outcome = dispatcher.call(call_of(&claimed)).await;
         tell(&claimed, &outcome);
         metrics.ended(&claimed.run, &outcome);
-        let report = FinishedRun {
-            run_id: claimed.run.id,
-            endpoint_id: claimed.run.endpoint_id,
-            fence: claimed.fence,
-            outcome,
-        };
+        let report = claimed.report(outcome);
         // The reporter outlives every flight, so this only fails when the engine was dropped.
         drop(ended.send(report).await);
         drop(slot);

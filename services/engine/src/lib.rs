@@ -35,7 +35,7 @@ pub struct EngineConfig {
     pub concurrency: usize,
     /// Runs taken with one claim.
     pub claim_batch: usize,
-    /// Ends reported in one transaction.
+    /// Ends reported at once.
     pub report_batch: usize,
     /// How often to look when nothing wakes the engine.
     pub poll: Duration,

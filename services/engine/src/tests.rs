@@ -14,7 +14,7 @@ use baton_domain::{
     call::{CallOutcome, Dispatcher, HttpCall},
     error::{Error, StoreError},
     fixtures::{MemoryStore, SeededChance, contract::World},
-    ids::{RunId, UserId},
+    ids::{EndpointId, RunId, UserId},
     limits::PlanLimits,
     ports::{Page, RunFilter, Store, Topic},
     run::{Run, RunStatus},
@@ -73,6 +73,9 @@ struct Unsteady {
     glances: AtomicUsize,
     renewing: AtomicUsize,
     most_renewing: AtomicUsize,
+    /// How many batches of ends it takes at once, and the endpoints of each that it took.
+    at_once: AtomicUsize,
+    reports: Mutex<Vec<Vec<EndpointId>>>,
 }
 
 impl Unsteady {
@@ -88,6 +91,10 @@ impl Unsteady {
 impl Queue for Unsteady {
     fn head_start(&self) -> Duration {
         *self.head_start.lock().unwrap()
+    }
+
+    fn reports_at_once(&self) -> usize {
+        self.at_once.load(Ordering::SeqCst)
     }
 
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error> {
@@ -126,6 +133,8 @@ impl Queue for Unsteady {
 
     async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error> {
         self.gate()?;
+        let endpoints = finished.iter().map(|report| report.endpoint_id).collect();
+        self.reports.lock().unwrap().push(endpoints);
         self.inner.finish_runs(finished).await
     }
 
@@ -159,6 +168,8 @@ impl Stage {
             glances: AtomicUsize::new(0),
             renewing: AtomicUsize::new(0),
             most_renewing: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(1),
+            reports: Mutex::default(),
         };
         let services = Services::new(Arc::clone(&store), chance, PlanLimits::default());
         let endpoint = Arc::new(SlowEndpoint {
@@ -399,6 +410,21 @@ async fn ends_wait_out_an_outage_and_are_recorded_once() {
     running.await.unwrap();
     assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 3);
     assert_eq!(stage.most_calls_of_one_run(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_ends_are_reported_in_as_many_parts_as_the_queue_takes_at_once() {
+    let stage = Stage::new(secs(2));
+    stage.queue.at_once.store(2, Ordering::SeqCst);
+    for _ in 0..80 {
+        stage.every(Some(secs(60))).await;
+    }
+    stage.run_engine_for(secs(70)).await;
+    assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 80);
+    let reports = stage.queue.reports.lock().unwrap().clone();
+    let sizes: Vec<usize> = reports.iter().map(Vec::len).collect();
+    assert!(sizes.len() == 2 && sizes.iter().all(|size| *size > 10), "{sizes:?}");
+    assert!(reports[0].iter().all(|endpoint| !reports[1].contains(endpoint)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,14 @@
 //! What both hot paths have in common: what they hold of an endpoint, what they write of it (which the general way writes, too),
 //! and how a batch of ends is judged. How rows are loaded and written is each driver's own.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use baton_domain::{
     ids::{Chance, EndpointId, RunId},
-    run::{LiveRun, Run},
+    run::{Cause, LiveRun, Run},
     schedule::{FinishedRun, Schedule, Settled},
     services::{Ends, settle},
     time::Timestamp,
@@ -123,6 +126,87 @@ pub(crate) fn judge(reports: &[FinishedRun], loaded: Loaded, chance: &dyn Chance
         writes.add_ends(ends);
     }
     (answers, writes)
+}
+
+/// The reports of ends that may be plain (see [`Schedule::ends_plainly`]), each the only one of its endpoint in the batch.
+/// The rows have the last word.
+pub(crate) fn plain_of(reports: &[FinishedRun]) -> Vec<&FinishedRun> {
+    let mut ends: HashMap<EndpointId, u32> = HashMap::with_capacity(reports.len());
+    for report in reports {
+        *ends.entry(report.endpoint_id).or_default() += 1;
+    }
+    let is_plain = |report: &FinishedRun| {
+        report.cause.may_end_plainly() && report.outcome.is_success() && ends.get(&report.endpoint_id) == Some(&1)
+    };
+    reports.iter().filter(|report| is_plain(report)).collect()
+}
+
+/// What a plain end asks of the run's row `r` and of the state `s` of its endpoint.
+pub(crate) static ENDS_PLAINLY: LazyLock<String> = LazyLock::new(|| {
+    let causes = Cause::ALL.iter().filter(|cause| cause.may_end_plainly());
+    let causes: Vec<String> = causes.map(|cause| format!("'{}'", cause.as_str())).collect();
+    format!(
+        "r.status <> 'planned'
+     AND r.cause IN ({})
+     AND s.endpoint_id = r.endpoint_id
+     AND s.failures = 0
+     AND COALESCE(s.last_outcome, 'ok') <> 'failed'
+     AND s.slowed_until IS NULL
+     AND s.busy_cadences = 0
+     AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.endpoint_id = r.endpoint_id)",
+        causes.join(", ")
+    )
+});
+
+/// What a plain end makes of the state of the endpoint.
+pub(crate) const FREED: &str = "busy_runs    = CASE WHEN busy_runs > 1 THEN busy_runs - 1 ELSE 0 END,
+           busy_since   = CASE WHEN busy_runs > 1 THEN busy_since END,
+           last_outcome = 'ok'";
+
+/// What a plain end decides of the run, by column; everything else moves to the history as it stands in the queue. The
+/// values are those of `n`.
+pub(crate) fn plainly(column: &str) -> String {
+    match column {
+        "status" => "'succeeded'".to_owned(),
+        "error" => "NULL".to_owned(),
+        "finished_at" | "duration_us" | "status_code" | "response" | "response_truncated" => format!("n.{column}"),
+        _ => format!("r.\"{column}\""),
+    }
+}
+
+/// The runs of a batch whose ends were recorded as plain ones.
+#[derive(Debug, Default)]
+pub(crate) struct PlainEnds(HashSet<RunId>);
+
+impl FromIterator<RunId> for PlainEnds {
+    fn from_iter<T: IntoIterator<Item = RunId>>(runs: T) -> Self {
+        Self(runs.into_iter().collect())
+    }
+}
+
+impl PlainEnds {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is left of the batch.
+    pub fn rest_of(&self, reports: &[FinishedRun]) -> Vec<FinishedRun> {
+        let is_left = |report: &&FinishedRun| !self.0.contains(&report.run_id);
+        reports.iter().filter(is_left).cloned().collect()
+    }
+
+    /// An answer for each report of the batch, with those to the rest of it.
+    pub fn and(&self, rest: Answers, reports: &[FinishedRun]) -> Answers {
+        let mut rest = rest.into_iter();
+        let answer = |report: &FinishedRun| {
+            if self.0.contains(&report.run_id) {
+                Some(Settled::Succeeded)
+            } else {
+                rest.next().flatten()
+            }
+        };
+        reports.iter().map(answer).collect()
+    }
 }
 
 /// The positions of the reports of each endpoint, in order.

@@ -31,7 +31,8 @@ pub struct Options {
     pub chance: Arc<dyn Chance>,
     /// Connections to PostgreSQL for everything but the hot path.
     pub connections: u32,
-    /// Connections to PostgreSQL for submitting, claiming and finishing.
+    /// Connections to PostgreSQL for submitting, claiming and finishing, at most: they are made as they are needed. A busy engine
+    /// claims on two and records ends on two.
     pub queue_connections: usize,
     /// Hear the commits of other processes. Without it nothing needs a session of PostgreSQL for longer than a
     /// transaction, as behind a transaction pooler.
@@ -45,7 +46,7 @@ impl Options {
             clock,
             chance,
             connections: 10,
-            queue_connections: 4,
+            queue_connections: 8,
             listen: true,
         }
     }

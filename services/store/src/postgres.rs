@@ -3,7 +3,7 @@
 //! SeaORM serves the control plane and all reads; tokio-postgres serves what only it does well. A transaction never
 //! spans both. Read [`tls`] and [`pool`] for how the second driver connects, [`listen`] for wakes from other processes;
 //! for the hot path [`session`] (its transactions), [`columns`] (its rows) and `schedules` (both together), then [`queue`]
-//! with [`claim`], [`floor`], `apart` and `finish`, and [`submit`]; [`partitions`] for the history.
+//! with `look`, [`claim`], [`floor`], `halves`, `apart` and `finish`, and [`submit`]; [`partitions`] for the history.
 
 mod apart;
 pub mod claim;
@@ -11,10 +11,13 @@ pub mod columns;
 pub mod coming;
 mod finish;
 pub mod floor;
+mod halves;
 pub mod listen;
+mod look;
 mod moving;
 mod pace;
 pub mod partitions;
+pub mod plain;
 pub mod pool;
 pub mod queue;
 mod schedules;

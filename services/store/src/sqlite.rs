@@ -2,9 +2,10 @@
 //!
 //! SeaORM serves the control plane and all reads; rusqlite serves claims and ends of runs, of which there may be many a
 //! second. For those read [`session`] (its transactions), [`cells`] (its rows) and `schedules` (both together), then
-//! [`queue`].
+//! [`queue`] and `plain`.
 
 pub mod cells;
+mod plain;
 pub mod queue;
 mod schedules;
 pub mod session;

@@ -177,15 +177,7 @@ impl World {
             as_of: None,
         };
         let claimed = self.queue.claim_due(&claim).await.expect("claim succeeds").runs;
-        let reports: Vec<FinishedRun> = claimed
-            .iter()
-            .map(|claimed| FinishedRun {
-                run_id: claimed.run.id,
-                endpoint_id: claimed.run.endpoint_id,
-                fence: claimed.fence,
-                outcome: outcome.clone(),
-            })
-            .collect();
+        let reports: Vec<FinishedRun> = claimed.iter().map(|claimed| claimed.report(outcome.clone())).collect();
         self.queue.finish_runs(&reports).await.expect("finish succeeds");
         reports.len()
     }

@@ -19,6 +19,8 @@ use super::{Schedule, Trigger, due::note_occurrence};
 pub struct FinishedRun {
     pub run_id: RunId,
     pub endpoint_id: EndpointId,
+    /// As the claim told it. A queue may record some ends in a shorter way; whether it can, the run's row decides.
+    pub cause: Cause,
     /// The token of the claim; a report with an older one is refused.
     pub fence: i64,
     pub outcome: CallOutcome,
@@ -187,6 +189,7 @@ impl Schedule {
     }
 
     fn end(&mut self, row: LiveRun, success: bool, now: Timestamp, chance: &dyn Chance) -> Ended {
+        let plain = success && self.ends_plainly(row.run.cause);
         if row.run.cause.is_cadence() {
             // While it still counts as busy: by the policy what passed meanwhile is overlap, or the first of it waits.
             self.catch_up(now, chance);
@@ -204,11 +207,28 @@ impl Schedule {
             finished_at: Some(now),
             ..row.run
         };
+        if plain {
+            self.state.last_outcome = Some(Outcome::Ok);
+            return Ended::Over {
+                run,
+                class_changed: false,
+            };
+        }
         let class_changed = self.note_result(run.cause, success, now, chance);
         self.drop_expired_hints(now);
         self.dirty.state = true;
         self.replan(Trigger::RunEnded, now, chance);
         Ended::Over { run, class_changed }
+    }
+
+    /// True when the success of such a run frees its place and changes nothing else. The governor would say again what it
+    /// has said: no failure is forgotten, no hint is held, dropped or withdrawn, and times that pass while no cadence runs
+    /// have their plan row. Stores record such ends without loading what they do not touch.
+    pub fn ends_plainly(&self, cause: Cause) -> bool {
+        let state = &self.state;
+        let nothing_amiss =
+            state.failures == 0 && state.last_outcome != Some(Outcome::Failed) && state.slowed.is_none();
+        cause.may_end_plainly() && nothing_amiss && !state.runs_cadence() && self.hints.is_empty()
     }
 
     /// Ends a run that will not be tried again because nothing of its endpoint runs any more.

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    call::HttpRequest,
+    call::{CallOutcome, HttpRequest},
     error::Error,
     ids::{Chance, EndpointId, RunId},
     ports::{Store, Topic, Tx},
@@ -75,6 +75,17 @@ impl ClaimedRun {
             trace_parent: row.trace_parent.clone(),
         }
     }
+
+    /// What an engine reports when the call is over.
+    pub fn report(&self, outcome: CallOutcome) -> FinishedRun {
+        FinishedRun {
+            run_id: self.run.id,
+            endpoint_id: self.run.endpoint_id,
+            cause: self.run.cause,
+            fence: self.fence,
+            outcome,
+        }
+    }
 }
 
 /// What a claim gave.
@@ -113,12 +124,17 @@ impl NextDue {
     }
 }
 
-/// What an engine needs. Each method is one transaction.
+/// What an engine needs. Each method is one transaction, but for a claim, which may be several; what any of them took it
+/// hands out.
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// How long before a run is due its claim begins, so that all but the commit is done when the run is due.
     fn head_start(&self) -> Duration {
         Duration::ZERO
+    }
+    /// Into how many batches ends are best divided that are recorded at the same time.
+    fn reports_at_once(&self) -> usize {
+        1
     }
     /// Takes up to `limit` due runs whose endpoints are free. None starts before its planned time.
     async fn claim_due(&self, claim: &Claim) -> Result<Claims, Error>;

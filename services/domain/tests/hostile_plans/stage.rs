@@ -180,14 +180,11 @@ impl Stage {
             }
             let ends: Vec<FinishedRun> = claimed
                 .iter()
-                .map(|claimed| FinishedRun {
-                    run_id: claimed.run.id,
-                    endpoint_id: claimed.run.endpoint_id,
-                    fence: claimed.fence,
-                    outcome: CallOutcome {
+                .map(|claimed| {
+                    claimed.report(CallOutcome {
                         status_code: Some(200),
                         ..CallOutcome::default()
-                    },
+                    })
                 })
                 .collect();
             self.world.queue.finish_runs(&ends).await.expect("finish succeeds");

@@ -12,7 +12,6 @@ use baton_domain::{
     fixtures::{SeededChance, TestClock},
     ids::{EndpointId, UserId},
     limits::PlanLimits,
-    schedule::FinishedRun,
     services::{Claim, ClaimedRun, EndpointDraft, Idempotency, Queue, Services},
     time::{Timestamp, after},
 };
@@ -146,11 +145,6 @@ async fn finish(queue: &dyn Queue, claimed: &ClaimedRun) {
         status_code: Some(200),
         ..CallOutcome::default()
     };
-    let report = FinishedRun {
-        run_id: claimed.run.id,
-        endpoint_id: claimed.run.endpoint_id,
-        fence: claimed.fence,
-        outcome,
-    };
+    let report = claimed.report(outcome);
     queue.finish_runs(&[report]).await.expect("finishes");
 }

@@ -1,7 +1,7 @@
 //! Ends of runs, a batch in one transaction of sets of rows.
 //!
-//! What an end means is decided in [`judge`]; how its rows are loaded and written is in `schedules`: locks and loads are one
-//! round trip, all writes another.
+//! Plain ends go first, without a look at what they do not touch (see `plain`). What the others mean is decided in [`judge`];
+//! how their rows are loaded and written is in `schedules`: locks and loads are one round trip, all writes another.
 
 use baton_domain::{
     ids::Chance,
@@ -11,8 +11,9 @@ use baton_domain::{
 
 use super::{
     floor::LastFloor,
+    plain::end_plainly,
     schedules::{load, steps},
-    session::Hot,
+    session::{Hot, Step, Work, notify},
 };
 use crate::hot::{Answers, Requests, by_endpoint, judge};
 
@@ -24,9 +25,34 @@ pub(super) async fn finish(
     chance: &dyn Chance,
 ) -> StoreResult<Answers> {
     let work = hot.work().await?;
+    let plain = end_plainly(&work, reports, hot.now()).await?;
+    let rest = plain.rest_of(reports);
+    let (answers, mut steps) = end_rest(&work, hot, floor, &rest, chance).await?;
+    if steps.is_empty() && !plain.is_empty() {
+        steps.push(notify(Topic::Queue));
+    }
+    let written = !steps.is_empty();
+    work.all_and_commit(steps).await?;
+    if written {
+        hot.wake(Topic::Queue);
+    }
+    Ok(plain.and(answers, reports))
+}
+
+/// What remains to be written, last of all that the transaction does.
+async fn end_rest(
+    work: &Work,
+    hot: &Hot,
+    floor: &LastFloor,
+    reports: &[FinishedRun],
+    chance: &dyn Chance,
+) -> StoreResult<(Answers, Vec<Step>)> {
+    if reports.is_empty() {
+        return Ok(Default::default());
+    }
     let endpoints = by_endpoint(reports).into_keys().collect();
     let runs = reports.iter().map(|report| report.run_id).collect();
-    let loaded = load(&work, Requests::Left, endpoints, runs, hot.now()).await?;
+    let loaded = load(work, Requests::Left, endpoints, runs, hot.now()).await?;
     let (answers, writes) = judge(reports, loaded, chance);
     // Before anybody can see them.
     floor.lower(
@@ -36,11 +62,5 @@ pub(super) async fn finish(
             .chain(&writes.live)
             .map(|row| (row.lane, row.due_at)),
     );
-    let steps = steps(writes);
-    let written = !steps.is_empty();
-    work.all_and_commit(steps).await?;
-    if written {
-        hot.wake(Topic::Queue);
-    }
-    Ok(answers)
+    Ok((answers, steps(writes)))
 }

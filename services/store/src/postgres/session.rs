@@ -73,11 +73,23 @@ impl Hot {
     /// A transaction that begins with its first statements.
     pub(crate) async fn work(&self) -> StoreResult<Work> {
         let connection = self.pool.get().await.map_err(|error| pool_error(&error))?;
-        Ok(Work {
+        Ok(self.work_on(connection))
+    }
+
+    /// The same beside another one, for whoever holds that and must not wait: `None` where no connection is free.
+    pub(crate) async fn work_beside(&self) -> Option<Work> {
+        let mut timeouts = self.pool.timeouts();
+        timeouts.wait = Some(Duration::ZERO);
+        let connection = self.pool.timeout_get(&timeouts).await.ok()?;
+        Some(self.work_on(connection))
+    }
+
+    fn work_on(&self, connection: Object) -> Work {
+        Work {
             connection: Some(connection),
             begun: AtomicBool::new(false),
             sessions: self.sessions,
-        })
+        }
     }
 
     /// One statement that is a transaction of its own.

@@ -22,7 +22,8 @@ use rusqlite::{Transaction, named_params};
 
 use super::{
     cells::{Cell as _, next},
-    schedules::{Live, fetch_all, load, prepared, schedule, write},
+    plain::end_plainly,
+    schedules::{Live, Numbered, fetch_all, load, prepared, schedule, write},
     session::Hot,
 };
 use crate::{
@@ -101,11 +102,15 @@ impl Fast for SqliteQueue {
     async fn finish(&self, reports: &[FinishedRun]) -> Result<Answers, StoreError> {
         let (reports, chance) = (reports.to_vec(), Arc::clone(&self.chance));
         let recorded = self.hot.write(move |tx, now| {
-            let endpoints = by_endpoint(&reports).into_keys();
-            let runs = reports.iter().map(|report| report.run_id);
+            let mut numbered = Numbered::new(tx);
+            let plain = end_plainly(&mut numbered, &reports, now)?;
+            let rest = plain.rest_of(&reports);
+            let endpoints = by_endpoint(&rest).into_keys();
+            let runs = rest.iter().map(|report| report.run_id);
             let loaded = load(tx, Requests::Left, endpoints, runs, now)?;
-            let (answers, writes) = judge(&reports, loaded, chance.as_ref());
-            Ok((answers, write(tx, writes, Live::Again)?))
+            let (answers, writes) = judge(&rest, loaded, chance.as_ref());
+            let written = write(&mut numbered, writes, Live::Again)? || !plain.is_empty();
+            Ok((plain.and(answers, &reports), written))
         });
         let (answers, written) = recorded.await?;
         if written {
@@ -147,7 +152,7 @@ fn claim_in(
         writes.add_live(&row);
         writes.add_schedule(&schedule);
     }
-    write(tx, writes, Live::Claimed)?;
+    write(&mut Numbered::new(tx), writes, Live::Claimed)?;
     Ok((claims, cooling))
 }
 

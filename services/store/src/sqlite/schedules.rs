@@ -81,7 +81,7 @@ const CLAIMED: [&str; 14] = [
 
 const DELETE_HINTS: &str = "DELETE FROM hints WHERE endpoint_id = ?1";
 const DELETE_PLAN_ROW: &str = "DELETE FROM live_runs WHERE endpoint_id = ?1 AND slot = 'plan'";
-const DELETE_LIVE: &str = "DELETE FROM live_runs WHERE id = ?1";
+pub(super) const DELETE_LIVE: &str = "DELETE FROM live_runs WHERE id = ?1";
 /// See [`crate::repo`]: how the change feed numbers transactions.
 const NEXT_NUMBER: &str = "UPDATE change_marks SET last = last + 1 RETURNING last";
 
@@ -196,7 +196,8 @@ pub(super) fn prepared<'a>(tx: &'a Transaction<'_>, sql: &str) -> StoreResult<Ca
 
 /// Removals before what takes their place. A plan row that was claimed is `taken` before plan rows are removed. True when
 /// something was written.
-pub(super) fn write(tx: &Transaction<'_>, writes: Writes, as_live: Live) -> StoreResult<bool> {
+pub(super) fn write(numbered: &mut Numbered<'_, '_>, writes: Writes, as_live: Live) -> StoreResult<bool> {
+    let tx = numbered.tx;
     let Writes {
         states,
         rehinted,
@@ -215,7 +216,6 @@ pub(super) fn write(tx: &Transaction<'_>, writes: Writes, as_live: Live) -> Stor
         Live::Claimed => &CLAIM_LIVE,
         Live::Again => &CHANGE_LIVE,
     };
-    let mut numbered = Numbered { tx, number: None };
     let mut written = run_each(tx, &UPDATE_STATE, &states, None)?;
     written |= remove_each(tx, DELETE_HINTS, rehinted)?;
     written |= run_each(tx, &ADD_HINT, &hints, None)?;
@@ -230,24 +230,30 @@ pub(super) fn write(tx: &Transaction<'_>, writes: Writes, as_live: Live) -> Stor
     Ok(written)
 }
 
-/// Writes runs, with the number of the transaction, which is taken when the first is written.
-struct Numbered<'a, 'c> {
-    tx: &'a Transaction<'c>,
+/// A transaction that writes runs with its number, which is taken when the first is written.
+pub(super) struct Numbered<'a, 'c> {
+    pub tx: &'a Transaction<'c>,
     number: Option<i64>,
 }
 
-impl Numbered<'_, '_> {
+impl<'a, 'c> Numbered<'a, 'c> {
+    pub fn new(tx: &'a Transaction<'c>) -> Self {
+        Self { tx, number: None }
+    }
+
+    pub fn number(&mut self) -> StoreResult<i64> {
+        if let Some(number) = self.number {
+            return Ok(number);
+        }
+        let taken = prepared(self.tx, NEXT_NUMBER)?.query_row([], |row| row.get(0));
+        Ok(*self.number.insert(taken.map_err(|error| rusqlite_error(&error))?))
+    }
+
     fn run_each<T: Bound>(&mut self, sql: &str, rows: &[T]) -> StoreResult<bool> {
         if rows.is_empty() {
             return Ok(false);
         }
-        let number = match self.number {
-            Some(number) => number,
-            None => {
-                let taken = prepared(self.tx, NEXT_NUMBER)?.query_row([], |row| row.get(0));
-                *self.number.insert(taken.map_err(|error| rusqlite_error(&error))?)
-            }
-        };
+        let number = self.number()?;
         run_each(self.tx, sql, rows, Some(number))
     }
 }

@@ -11,8 +11,10 @@ use baton_domain::{
     call::{CallError, CallErrorKind},
     error::{Error, StoreError},
     fixtures::{MemoryStore, TestClock, contract::World},
-    ids::Chance,
+    ids::{Chance, RunId},
+    plan::reason,
     ports::Store,
+    run::{LiveRun, Run},
     schedule::{FinishedRun, Settled},
     services::{Queue, StoreQueue},
 };
@@ -30,7 +32,7 @@ use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
 
 use self::situations::{Situation, add, situations};
 use crate::{
-    claims::situations::job,
+    claims::situations::{id, job},
     databases::{Folder, OwnDatabase, hot, postgres_store, sqlite_store},
     dump::{assert_identical, assert_identical_rows, dump, dump_file},
 };
@@ -54,13 +56,15 @@ async fn fill(store: &dyn Store, situations: &[(usize, Situation)]) {
     tx.commit().await.expect("nobody else writes");
 }
 
-/// Reports in batches, later endpoints first: locks are taken in another order than reports come.
+/// Reports in batches, those that may be plain by themselves, later endpoints first: locks are taken in another order than
+/// reports come.
 async fn finish_all(queue: &dyn Queue, situations: &[(usize, Situation)]) -> Vec<Settled> {
-    let reports: Vec<FinishedRun> = situations
+    let mut reports: Vec<FinishedRun> = situations
         .iter()
         .rev()
         .map(|(number, situation)| situation.report(*number))
         .collect();
+    reports.sort_by_key(|report| report.cause.may_end_plainly() && report.outcome.is_success());
     let mut answers = Vec::new();
     for batch in reports.chunks(100) {
         answers.extend(queue.finish_runs(batch).await.expect("the batch is recorded"));
@@ -125,6 +129,94 @@ async fn both_ways_of_finishing_leave_identical_rows_on_sqlite() {
     assert_identical(&rows, &dump_file(&general).await);
 }
 
+/// Planners are asked again when an endpoint is ok again, though its run ended as plainly as most.
+#[tokio::test]
+async fn ends_after_which_an_endpoint_is_ok_again_concern_planners() {
+    let situations: Vec<(usize, Situation)> = numbered()
+        .into_iter()
+        .filter(|(number, situation)| situation.is_ok_again() && !Situation::is_without_job(*number))
+        .collect();
+    assert!(!situations.is_empty());
+    let (general, own) = (OwnDatabase::migrated().await, OwnDatabase::migrated().await);
+    let store: Arc<dyn Store> = Arc::new(postgres_store(&general, &clock()).await);
+    fill(store.as_ref(), &situations).await;
+    let expected = finish_all(&StoreQueue::new(store, Arc::new(Counted::default())), &situations).await;
+    assert!(
+        dump(&general)
+            .await
+            .iter()
+            .any(|row| row.contains(reason::OUTCOME_CHANGED))
+    );
+    fill(&postgres_store(&own, &clock()).await, &situations).await;
+    let queue = fast_queue(&own, Sessions::Own, None).await;
+    assert_eq!(finish_all(&queue, &situations).await, expected);
+    assert_identical_rows(&own, &general).await;
+
+    let (general, own) = (Folder::new(), Folder::new());
+    let (store, _) = sqlite_store(&general, &clock()).await;
+    fill(store.as_ref(), &situations).await;
+    assert_eq!(
+        finish_all(&StoreQueue::new(store, Arc::new(Counted::default())), &situations).await,
+        expected
+    );
+    let (store, hot) = sqlite_store(&own, &clock()).await;
+    fill(store.as_ref(), &situations).await;
+    let queue = SqliteQueue::new(hot, store, Arc::new(Counted::default()));
+    assert_eq!(finish_all(&queue, &situations).await, expected);
+    assert_identical(&dump_file(&own).await, &dump_file(&general).await);
+}
+
+/// An endpoint's ends in one batch are recorded in their order, plain as each of them might be.
+#[tokio::test]
+async fn ends_of_one_endpoint_in_one_batch_leave_identical_rows_either_way() {
+    let (number, situation) = numbered()
+        .into_iter()
+        .find(|(_, situation)| situation.is_plain_beside_others())
+        .expect("there is one");
+    let other = LiveRun {
+        run: Run {
+            id: RunId(id(4, number)),
+            ..situation.row(number).run
+        },
+        ..situation.row(number)
+    };
+    let reports = [
+        situation.report(number),
+        FinishedRun {
+            run_id: other.run.id,
+            ..situation.report(number)
+        },
+    ];
+    let fill_both = async |store: &dyn Store| {
+        fill(store, &[(number, situation)]).await;
+        let mut tx = store.begin().await.expect("the store is up");
+        tx.enqueue(std::slice::from_ref(&other)).await.expect("the row is new");
+        tx.commit().await.expect("nobody else writes");
+    };
+    let expected = [Settled::Succeeded, Settled::Succeeded];
+
+    let (general, own) = (OwnDatabase::migrated().await, OwnDatabase::migrated().await);
+    let store: Arc<dyn Store> = Arc::new(postgres_store(&general, &clock()).await);
+    fill_both(store.as_ref()).await;
+    let queue = StoreQueue::new(store, Arc::new(Counted::default()));
+    assert_eq!(queue.finish_runs(&reports).await.expect("both are recorded"), expected);
+    fill_both(&postgres_store(&own, &clock()).await).await;
+    let queue = fast_queue(&own, Sessions::Own, None).await;
+    assert_eq!(queue.finish_runs(&reports).await.expect("both are recorded"), expected);
+    assert_identical_rows(&own, &general).await;
+
+    let (general, own) = (Folder::new(), Folder::new());
+    let (store, _) = sqlite_store(&general, &clock()).await;
+    fill_both(store.as_ref()).await;
+    let queue = StoreQueue::new(store, Arc::new(Counted::default()));
+    assert_eq!(queue.finish_runs(&reports).await.expect("both are recorded"), expected);
+    let (store, hot) = sqlite_store(&own, &clock()).await;
+    fill_both(store.as_ref()).await;
+    let queue = SqliteQueue::new(hot, store, Arc::new(Counted::default()));
+    assert_eq!(queue.finish_runs(&reports).await.expect("both are recorded"), expected);
+    assert_identical(&dump_file(&own).await, &dump_file(&general).await);
+}
+
 /// Runs ended in every way.
 fn assert_varied(rows: &[String]) {
     for table in ["run_history", "run_attempts", "live_runs", "hints"] {
@@ -172,11 +264,11 @@ async fn ends_that_concern_no_planner_never_take_the_general_way() {
 #[tokio::test]
 async fn a_poison_report_fails_alone() {
     let database = OwnDatabase::migrated().await;
-    let situations: Vec<(usize, Situation)> = numbered()
+    let successes = numbered()
         .into_iter()
-        .filter(|(number, situation)| situation.report(*number).outcome.is_success())
-        .take(20)
-        .collect();
+        .filter(|(number, situation)| situation.report(*number).outcome.is_success());
+    let (plain, others): (Vec<_>, Vec<_>) = successes.partition(|(_, situation)| situation.is_plain_beside_others());
+    let situations: Vec<(usize, Situation)> = others.into_iter().take(20).chain(plain).collect();
     fill(&postgres_store(&database, &clock()).await, &situations).await;
     let mut reports: Vec<FinishedRun> = situations
         .iter()

@@ -6,7 +6,7 @@ use baton_domain::{
     call::CallOutcome,
     fixtures::{SeededChance, TestClock, contract::World},
     ports::Store,
-    schedule::{FinishedRun, Settled},
+    schedule::Settled,
     services::{Claim, ClaimedRun, EndpointDraft, Idempotency, Queue, StoreQueue},
 };
 use tokio::sync::Barrier;
@@ -52,14 +52,11 @@ async fn claim_at_once(queue: Arc<dyn Queue>, owner: usize, barrier: Arc<Barrier
 }
 
 async fn finish(queue: &dyn Queue, claimed: &[ClaimedRun]) {
-    let reports = claimed.iter().map(|claimed| FinishedRun {
-        run_id: claimed.run.id,
-        endpoint_id: claimed.run.endpoint_id,
-        fence: claimed.fence,
-        outcome: CallOutcome {
+    let reports = claimed.iter().map(|claimed| {
+        claimed.report(CallOutcome {
             status_code: Some(200),
             ..CallOutcome::default()
-        },
+        })
     });
     let settled = queue.finish_runs(&reports.collect::<Vec<_>>()).await;
     let settled = settled.expect("the reports are taken");

@@ -5,6 +5,7 @@ mod claims;
 mod databases;
 mod dump;
 mod finishes;
+mod halves;
 mod head_start;
 mod history;
 mod hosts;

@@ -4,7 +4,7 @@ use baton_domain::ids::EndpointId;
 use baton_store::postgres::{
     claim::{CLAIM, lock_due},
     coming::next_due,
-    floor, pool,
+    floor, plain, pool,
     session::Sessions,
     tls::Target,
 };
@@ -164,6 +164,57 @@ async fn what_is_handed_over_is_found_by_its_place() {
         assert!(plan.iter().any(|line| line.contains(found)), "{plan:#?}");
     }
     assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn plain_ends_are_found_by_their_keys() {
+    const TYPES: &str = "timestamptz, uuid[], uuid[], bigint[], bigint[], integer[], bytea[], boolean[]";
+    const RUNNING: &str = "
+        UPDATE live_runs
+           SET status = 'running', slot = 'extra', source = 'manual', cause = 'manual', fence = 1, attempt = 1
+         WHERE id IN (SELECT id FROM live_runs ORDER BY id LIMIT 1000)";
+    let database = OwnDatabase::migrated().await;
+    let db = database.connect().await;
+    for statement in BURST.into_iter().chain([RUNNING]) {
+        db.execute_unprepared(statement).await.expect("it is SQL");
+    }
+    let of = async |column: &str| {
+        let first = "SELECT * FROM live_runs WHERE status = 'running' ORDER BY id LIMIT 50";
+        let array: String = ask(
+            &db,
+            &format!("SELECT QUOTE_LITERAL(ARRAY_AGG({column})) FROM ({first}) r"),
+        )
+        .await;
+        array
+    };
+    for learn in ["SELECT 1", "ANALYZE"] {
+        db.execute_unprepared(learn).await.expect("it is SQL");
+        let values = [
+            "NULL".to_owned(),
+            of("id").await,
+            of("endpoint_id").await,
+            of("fence").await,
+            of("1").await,
+            of("200").await,
+            of("NULL::bytea").await,
+            of("FALSE").await,
+        ];
+        let plan = plan_of(&database, &plain::END, TYPES, &values.join(", ")).await;
+        let end = plan
+            .iter()
+            .position(|line| line.contains("CTE gone"))
+            .expect("it is a part");
+        assert!(
+            plan[end..].iter().any(|line| line.contains("live_runs_pkey")),
+            "{plan:#?}"
+        );
+        assert!(
+            plan[end..].iter().any(|line| line.contains("actual rows=50")),
+            "{plan:#?}"
+        );
+        assert!(!plan[end..].iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
+        assert!(busiest(&plan[end..]) <= 50.0, "{plan:#?}");
+    }
 }
 
 /// Few endpoints with much in the queue: whoever reads it in the order of ids meets many rows of others.

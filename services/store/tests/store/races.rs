@@ -75,13 +75,11 @@ async fn claims(queue: &dyn Queue, owner: &str) -> Claims {
 /// Reports a success under this fence.
 async fn finish(queue: &dyn Queue, claimed: &ClaimedRun, fence: i64) -> Settled {
     let report = FinishedRun {
-        run_id: claimed.run.id,
-        endpoint_id: claimed.run.endpoint_id,
         fence,
-        outcome: CallOutcome {
+        ..claimed.report(CallOutcome {
             status_code: Some(200),
             ..CallOutcome::default()
-        },
+        })
     };
     queue.finish_runs(&[report]).await.expect("the report is taken")[0]
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_domain::{
     call::CallOutcome,
     fixtures::contract::World,
-    schedule::{FinishedRun, Settled},
+    schedule::Settled,
     services::{Claim, EndpointDraft, Idempotency},
 };
 use sea_orm::ConnectionTrait as _;
@@ -25,15 +25,10 @@ async fn run_once(world: &World) {
     };
     let claimed = world.queue.claim_due(&claim).await.expect("the claim succeeds").runs;
     assert_eq!(claimed.len(), 1);
-    let report = FinishedRun {
-        run_id: claimed[0].run.id,
-        endpoint_id: claimed[0].run.endpoint_id,
-        fence: claimed[0].fence,
-        outcome: CallOutcome {
-            status_code: Some(200),
-            ..CallOutcome::default()
-        },
-    };
+    let report = claimed[0].report(CallOutcome {
+        status_code: Some(200),
+        ..CallOutcome::default()
+    });
     let settled = world.queue.finish_runs(&[report]).await.expect("the report is taken");
     assert_eq!(settled, [Settled::Succeeded]);
 }

@@ -12,7 +12,7 @@ use crate::{
     endpoint::{Baseline, Overlap, Pause},
     governor::sample::{cron, endpoint, millis, secs},
     hint::{Author, Instruction},
-    run::{Run, RunStatus},
+    run::{Cause, Run, RunStatus, Source},
     time::{Timestamp, after},
 };
 
@@ -25,6 +25,7 @@ enum Event {
     Claim,
     End { success: bool, place: usize },
     Step,
+    Manual,
     Interval { person: bool, gap: u64, life: u64 },
     OneShot { person: bool, ahead: u64, life: u64 },
     AiPause { life: u64 },
@@ -41,6 +42,7 @@ fn event() -> impl Strategy<Value = Event> {
         12 => Just(Event::Claim),
         12 => (any::<bool>(), 0..4_usize).prop_map(|(success, place)| Event::End { success, place }),
         3 => Just(Event::Step),
+        3 => Just(Event::Manual),
         4 => (any::<bool>(), 1..90_u64, 1..200_u64).prop_map(|(person, gap, life)| Event::Interval { person, gap, life }),
         4 => (any::<bool>(), 0..60_u64, 1..90_u64).prop_map(|(person, ahead, life)| Event::OneShot { person, ahead, life }),
         2 => (1..120_u64).prop_map(|life| Event::AiPause { life }),
@@ -88,6 +90,7 @@ fn happen(world: &mut World, event: &Event) {
             }
         }
         Event::Step => world.add_step(),
+        Event::Manual => world.add_extra(Source::MANUAL, Cause::Manual),
         Event::Interval { person, gap, life } => {
             world.hint_until(
                 author(person),

@@ -1,7 +1,7 @@
 //! Skipped rows: which times one stands for, and who is behind it.
 
 use crate::{
-    endpoint::Pause,
+    endpoint::{Overlap, Pause},
     governor::sample::{at, cron, endpoint, every, secs},
     hint::{Author, Instruction},
     run::{Cause, RunStatus, Source},
@@ -176,4 +176,20 @@ fn a_pause_within_the_same_instant_as_a_due_time_counts_it_once() {
     world.change(|schedule, now, dice| schedule.resume(now, dice));
     assert_eq!(world.skipped(), [(at(60), at(60), 1, "paused")]);
     assert_eq!(world.planned(), Some((at(120), Cause::Interval)));
+}
+
+#[test]
+fn a_time_that_came_due_behind_a_cadence_run_waits_from_the_end_of_another_run_on() {
+    let mut roomy = endpoint(every(10));
+    roomy.overlap = Overlap::Allow { max_concurrency: 2 };
+    let mut world = World::new(roomy.clone());
+    world.go(10);
+    world.claim();
+    world.add_extra(Source::MANUAL, Cause::Manual);
+    world.claim();
+    roomy.overlap = Overlap::Queue;
+    world.change(|schedule, now, dice| schedule.redefine(roomy, now, dice));
+    world.go(25);
+    world.report_of(1, &succeeded());
+    assert_eq!(world.planned(), Some((at(20), Cause::Interval)));
 }

@@ -11,7 +11,7 @@ use crate::{
     ids::{RunId, uuid_at},
     limits::PlanLimits,
     run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
-    schedule::{Ended, HintDraft, HintVerdict, Holder, Schedule},
+    schedule::{Dirty, Ended, HintDraft, HintVerdict, Holder, Schedule, Trigger},
     time::{Timestamp, after},
 };
 
@@ -156,8 +156,32 @@ impl World {
     /// Reports the run in flight at this place.
     pub fn report_of(&mut self, place: usize, outcome: &CallOutcome) -> RunStatus {
         let row = self.in_flight[place].clone();
+        let plain = outcome.is_success() && self.schedule.ends_plainly(row.run.cause);
+        let since = self.schedule.state.busy.expect("a run is in flight").since;
         let ended = self.change(|schedule, now, dice| schedule.finish(row, outcome, now, dice));
+        if plain {
+            self.check_plain_end(since);
+        }
         self.take_end(place, ended)
+    }
+
+    /// What any other end goes on to do changes nothing.
+    fn check_plain_end(&self, since: Timestamp) {
+        let mut after = self.schedule.clone();
+        after.dirty = Dirty::default();
+        after.hold_due_one_shots(since, self.now);
+        after.drop_expired_hints(self.now);
+        after.replan(Trigger::RunEnded, self.now, &self.dice);
+        assert_eq!(
+            after.dirty,
+            Dirty::default(),
+            "a plain end changes more than the run's place"
+        );
+        assert_eq!(
+            (&after.state, &after.plan_row),
+            (&self.schedule.state, &self.schedule.plan_row)
+        );
+        assert!(after.ended.is_empty() && after.changes.len() == self.schedule.changes.len());
     }
 
     /// The lease of the run that has been in flight for longest has run out.
@@ -226,16 +250,14 @@ impl World {
 
     /// A planner's step that may start at once.
     pub fn add_step(&mut self) {
+        self.add_extra(Source::AI_HINT, Cause::PlanStep);
+    }
+
+    /// A run that may start at once.
+    pub fn add_extra(&mut self, source: Source, cause: Cause) {
         let id = RunId(uuid_at(self.now, &self.dice));
         let endpoint = &self.schedule.endpoint;
-        let run = Run::planned(
-            id,
-            endpoint.id,
-            endpoint.user_id.clone(),
-            Source::AI_HINT,
-            Cause::PlanStep,
-            self.now,
-        );
+        let run = Run::planned(id, endpoint.id, endpoint.user_id.clone(), source, cause, self.now);
         self.extras.push(LiveRun::waiting(run, Slot::Extra));
     }
 

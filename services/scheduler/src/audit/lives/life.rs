@@ -181,15 +181,10 @@ impl Life {
             }
             let failed = self.below(4) == 0;
             self.flights.push(Flight {
-                report: FinishedRun {
-                    run_id: claimed.run.id,
-                    endpoint_id: claimed.run.endpoint_id,
-                    fence: claimed.fence,
-                    outcome: CallOutcome {
-                        status_code: Some(if failed { 503 } else { 200 }),
-                        ..CallOutcome::default()
-                    },
-                },
+                report: claimed.report(CallOutcome {
+                    status_code: Some(if failed { 503 } else { 200 }),
+                    ..CallOutcome::default()
+                }),
                 ends: after(now, Duration::from_millis(50 + self.below(14_000))),
             });
         }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use baton_domain::{
     call::{CallError, CallErrorKind, CallOutcome},
-    endpoint::{Baseline, Busy, Endpoint, EndpointState, EndpointStatus, Overlap, Pause},
+    endpoint::{Baseline, Busy, Endpoint, EndpointState, EndpointStatus, Outcome, Overlap, Pause, Slowed},
     fixtures::contract::World,
     hint::{Author, Hint, Instruction},
-    ids::{EndpointId, HintId, RunId},
+    ids::{Chance, EndpointId, HintId, RunId},
     ports::Tx,
     run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
-    schedule::{FinishedRun, Schedule},
+    schedule::{FinishedRun, Schedule, Trigger},
     time::{Timestamp, after, before},
 };
 
@@ -22,13 +22,25 @@ pub struct Situation {
     baseline: Option<Duration>,
     overlap: Overlap,
     cause: Cause,
-    outcome: Outcome,
+    outcome: Ending,
     hint: HintKind,
     change: Change,
+    standing: Standing,
+}
+
+/// What the endpoint carries from earlier runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Standing {
+    failures: u32,
+    last_outcome: Option<Outcome>,
+    /// A slowing hint's end, from the start of the run.
+    slowed_for: Option<Duration>,
+    /// A cadence run is in flight, too.
+    beside: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Outcome {
+enum Ending {
     Ok,
     /// A failure that no retry helps.
     Rejected,
@@ -59,7 +71,27 @@ enum Change {
     TakenBack,
 }
 
-/// Every combination.
+/// Every combination of what a plain end depends on.
+fn standings() -> Vec<Standing> {
+    let mut all = Vec::new();
+    for failures in [0, 2] {
+        for last_outcome in [None, Some(Outcome::Ok), Some(Outcome::Failed)] {
+            for slowed_for in [None, Some(SECOND), Some(60 * SECOND)] {
+                for beside in [false, true] {
+                    all.push(Standing {
+                        failures,
+                        last_outcome,
+                        slowed_for,
+                        beside,
+                    });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Every combination; those of what a plain end depends on where it may be one.
 pub fn situations() -> Vec<Situation> {
     let mut all = Vec::new();
     let allow = Overlap::Allow { max_concurrency: 3 };
@@ -70,8 +102,14 @@ pub fn situations() -> Vec<Situation> {
         (Some(SECOND), Overlap::Queue),
         (Some(SECOND), allow),
     ] {
-        for cause in [Cause::Interval, Cause::HintOneShot, Cause::Manual, Cause::PlanStep] {
-            for outcome in [Outcome::Ok, Outcome::Rejected, Outcome::Retryable, Outcome::LastAttempt] {
+        for cause in [
+            Cause::Interval,
+            Cause::HintOneShot,
+            Cause::Manual,
+            Cause::Retry,
+            Cause::PlanStep,
+        ] {
+            for outcome in [Ending::Ok, Ending::Rejected, Ending::Retryable, Ending::LastAttempt] {
                 for hint in [HintKind::None, HintKind::Interval, HintKind::Expired, HintKind::OneShot] {
                     for change in [
                         Change::None,
@@ -81,14 +119,23 @@ pub fn situations() -> Vec<Situation> {
                         Change::ClaimedAgain,
                         Change::TakenBack,
                     ] {
-                        all.push(Situation {
+                        let situation = |standing| Situation {
                             baseline,
                             overlap,
                             cause,
                             outcome,
                             hint,
                             change,
-                        });
+                            standing,
+                        };
+                        let standings = standings();
+                        let may_be_plain = cause.may_end_plainly() && outcome == Ending::Ok;
+                        match (may_be_plain, hint) {
+                            (true, HintKind::None) => all.extend(standings.into_iter().map(situation)),
+                            // It alone stands against it.
+                            (true, _) => all.push(situation(standings[0])),
+                            (false, _) => all.push(situation(standings[all.len() % standings.len()])),
+                        }
                     }
                 }
             }
@@ -116,26 +163,26 @@ impl Situation {
         }
     }
 
-    /// How many other cadence runs are in flight.
+    /// How many other runs are in flight. More than there is room for where the policy has changed since.
     fn others(self) -> u32 {
-        self.overlap.room() - 1
+        u32::from(self.standing.beside).max(self.overlap.room() - 1)
     }
 
-    fn row(self, number: usize) -> LiveRun {
+    pub fn row(self, number: usize) -> LiveRun {
         let source = match self.cause {
-            Cause::Manual => Source::MANUAL,
+            Cause::Manual | Cause::Retry => Source::MANUAL,
             Cause::Interval => Source::BASELINE,
             _ => Source::AI_HINT,
         };
         let (endpoint, user) = (endpoint(number), endpoint(number).user_id);
         let mut run = Run::planned(RunId(id(2, number)), endpoint.id, user, source, self.cause, started());
         run.job_id = endpoint.job_id;
-        run.attempt = if self.outcome == Outcome::LastAttempt { 3 } else { 1 };
+        run.attempt = if self.outcome == Ending::LastAttempt { 3 } else { 1 };
         run.started_at = Some(started());
         let waits = self.change == Change::TakenBack;
         run.status = if waits { RunStatus::Planned } else { RunStatus::Running };
         let slot = match self.cause {
-            Cause::Manual | Cause::PlanStep => Slot::Extra,
+            Cause::Manual | Cause::Retry | Cause::PlanStep => Slot::Extra,
             _ => Slot::Taken,
         };
         let mut row = LiveRun::waiting(run, slot);
@@ -146,15 +193,20 @@ impl Situation {
         row
     }
 
-    fn state(self, number: usize) -> EndpointState {
+    fn state(self) -> EndpointState {
         EndpointState {
             anchor: started(),
             cursor: before(started(), 10 * SECOND),
-            failures: u32::try_from(number % 3).expect("it is small"),
+            failures: self.standing.failures,
+            last_outcome: self.standing.last_outcome,
+            slowed: self.standing.slowed_for.map(|until| Slowed {
+                since: started(),
+                until: after(started(), until),
+            }),
             last_planned_at: Some(started()),
             busy: Some(Busy {
                 runs: 1 + self.others(),
-                cadences: u32::from(self.cause.is_cadence()) + self.others(),
+                cadences: u32::from(self.cause.is_cadence()) + if self.standing.beside { self.others() } else { 0 },
                 since: started(),
             }),
             room: self.overlap.room(),
@@ -182,6 +234,25 @@ impl Situation {
         })
     }
 
+    /// True when this would be a plain end if the last run before it had not failed.
+    pub fn is_ok_again(self) -> bool {
+        let failed = Standing {
+            last_outcome: Some(Outcome::Failed),
+            ..standings()[0]
+        };
+        self.standing == failed
+            && self.cause.may_end_plainly()
+            && (self.outcome, self.hint, self.change) == (Ending::Ok, HintKind::None, Change::None)
+    }
+
+    /// True for a plain end on an endpoint whose runs may overlap.
+    pub fn is_plain_beside_others(self) -> bool {
+        self.standing == standings()[0]
+            && self.overlap.room() > 1
+            && self.cause.may_end_plainly()
+            && (self.outcome, self.hint, self.change) == (Ending::Ok, HintKind::None, Change::None)
+    }
+
     /// True when nothing but the run and its endpoint is touched, whatever the outcome.
     pub fn is_without_job(number: usize) -> bool {
         endpoint(number).job_id.is_none()
@@ -196,12 +267,12 @@ impl Situation {
             ..CallOutcome::default()
         };
         let outcome = match self.outcome {
-            Outcome::Ok => ok,
-            Outcome::Rejected => CallOutcome {
+            Ending::Ok => ok,
+            Ending::Rejected => CallOutcome {
                 status_code: Some(400),
                 ..ok
             },
-            Outcome::Retryable | Outcome::LastAttempt => CallOutcome {
+            Ending::Retryable | Ending::LastAttempt => CallOutcome {
                 error: Some(CallError {
                     kind: CallErrorKind::Connect,
                     message: "connection refused".to_owned(),
@@ -212,9 +283,19 @@ impl Situation {
         FinishedRun {
             run_id: RunId(id(2, number)),
             endpoint_id: EndpointId(id(1, number)),
+            cause: self.cause,
             fence: if self.change == Change::ClaimedAgain { 6 } else { 7 },
             outcome,
         }
+    }
+}
+
+/// Ids that no other situation has.
+struct OfItsOwn(usize);
+
+impl Chance for OfItsOwn {
+    fn bits(&self) -> u128 {
+        (self.0 as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
     }
 }
 
@@ -223,8 +304,13 @@ pub async fn add(tx: &mut dyn Tx, situation: Situation, number: usize) {
     if situation.change == Change::Deleted {
         return;
     }
-    let mut schedule = Schedule::new(situation.endpoint(number), None, situation.state(number));
+    let mut schedule = Schedule::new(situation.endpoint(number), None, situation.state());
     schedule.hints = situation.hint(number).into_iter().collect();
+    let row = situation.row(number);
+    if row.slot == Slot::Extra {
+        // The plan row that it stands beside.
+        schedule.replan(Trigger::RunEnded, started(), &OfItsOwn(number));
+    }
     tx.insert_schedule(&schedule).await.expect("the endpoint is new");
-    tx.enqueue(&[situation.row(number)]).await.expect("the row is new");
+    tx.enqueue(&[row]).await.expect("the row is new");
 }
