@@ -73,6 +73,8 @@ struct Unsteady {
     glances: AtomicUsize,
     renewing: AtomicUsize,
     most_renewing: AtomicUsize,
+    /// Claims take longer than their leases.
+    slow: AtomicBool,
     /// How many batches of ends it takes at once, and the endpoints of each that it took.
     at_once: AtomicUsize,
     reports: Mutex<Vec<Vec<EndpointId>>>,
@@ -101,7 +103,14 @@ impl Queue for Unsteady {
         self.gate()?;
         self.claims.fetch_add(1, Ordering::SeqCst);
         self.as_of.lock().unwrap().push((claim.as_of, Instant::now()));
-        self.inner.claim_due(claim).await
+        let mut claims = self.inner.claim_due(claim).await?;
+        if self.slow.load(Ordering::SeqCst) {
+            claims.since = claims
+                .since
+                .checked_sub(claim.lease)
+                .expect("the machine runs for longer");
+        }
+        Ok(claims)
     }
 
     async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error> {
@@ -168,6 +177,7 @@ impl Stage {
             glances: AtomicUsize::new(0),
             renewing: AtomicUsize::new(0),
             most_renewing: AtomicUsize::new(0),
+            slow: AtomicBool::new(false),
             at_once: AtomicUsize::new(1),
             reports: Mutex::default(),
         };
@@ -367,6 +377,24 @@ async fn leases_are_renewed_one_time_after_the_other() {
     }
     stage.run_engine_for(secs(400)).await;
     assert_eq!(stage.queue.most_renewing.load(Ordering::SeqCst), 1);
+}
+
+/// By then somebody else may have taken them back.
+#[tokio::test(start_paused = true)]
+async fn what_a_claim_took_starts_not_when_its_lease_is_over() {
+    let stage = Stage::new(secs(2));
+    stage.every(Some(secs(60))).await;
+    stage.queue.slow.store(true, Ordering::SeqCst);
+    let (running, stop) = stage.engine("one");
+    tokio::time::sleep(secs(61)).await;
+    stage.queue.slow.store(false, Ordering::SeqCst);
+    assert!(stage.endpoint.calls.lock().unwrap().is_empty());
+    assert_eq!(stage.runs(RunStatus::Running).await.len(), 1);
+    tokio::time::sleep(secs(30)).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(stage.runs(RunStatus::Succeeded).await.len(), 1, "it was taken back");
+    assert_eq!(stage.most_calls_of_one_run(), 1);
 }
 
 #[tokio::test(start_paused = true)]
