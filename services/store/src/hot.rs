@@ -2,7 +2,8 @@
 //! and how a batch of ends is judged. How rows are loaded and written is each driver's own.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
     sync::LazyLock,
 };
 
@@ -131,14 +132,15 @@ pub(crate) fn judge(reports: &[FinishedRun], loaded: Loaded, chance: &dyn Chance
 /// The reports of ends that may be plain (see [`Schedule::ends_plainly`]), each the only one of its endpoint in the batch.
 /// The rows have the last word.
 pub(crate) fn plain_of(reports: &[FinishedRun]) -> Vec<&FinishedRun> {
-    let mut ends: HashMap<EndpointId, u32> = HashMap::with_capacity(reports.len());
-    for report in reports {
-        *ends.entry(report.endpoint_id).or_default() += 1;
-    }
-    let is_plain = |report: &FinishedRun| {
-        report.cause.may_end_plainly() && report.outcome.is_success() && ends.get(&report.endpoint_id) == Some(&1)
-    };
-    reports.iter().filter(|report| is_plain(report)).collect()
+    let alone = by_endpoint(reports)
+        .into_values()
+        .filter_map(|positions| match positions[..] {
+            [only] => Some(&reports[only]),
+            _ => None,
+        });
+    alone
+        .filter(|report| report.cause.may_end_plainly() && report.outcome.is_success())
+        .collect()
 }
 
 /// What a plain end asks of the run's row `r` and of the state `s` of its endpoint.
@@ -189,8 +191,11 @@ impl PlainEnds {
         self.0.is_empty()
     }
 
-    /// What is left of the batch.
-    pub fn rest_of(&self, reports: &[FinishedRun]) -> Vec<FinishedRun> {
+    /// What is left of the batch: often all of it.
+    pub fn rest_of<'a>(&self, reports: &'a [FinishedRun]) -> Cow<'a, [FinishedRun]> {
+        if self.is_empty() {
+            return Cow::Borrowed(reports);
+        }
         let is_left = |report: &&FinishedRun| !self.0.contains(&report.run_id);
         reports.iter().filter(is_left).cloned().collect()
     }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::{
     columns::param,
+    schedules::LOCK,
     session::{Step, Work},
 };
 use crate::{
@@ -26,9 +27,6 @@ use crate::{
     hot::{ENDS_PLAINLY, FREED, PlainEnds, plain_of, plainly},
     tables::{Table as _, quoted},
 };
-
-/// In id order as everybody does. A statement of its own: what it waited for is in the next one's snapshot.
-const LOCK: &str = "SELECT 1 FROM endpoint_state WHERE endpoint_id = ANY($1) ORDER BY endpoint_id FOR UPDATE";
 
 /// Ends at $1 or, when that is NULL, by the database's clock, of the runs $2 of the endpoints $3, which are locked, with the
 /// fences $4 and what their calls came to. What is no plain end is left alone. Returns the ids of those that are over.
@@ -83,7 +81,11 @@ pub(super) async fn end_plainly(
         return Ok(PlainEnds::default());
     }
     let endpoints: Vec<Uuid> = reports.iter().map(|report| report.endpoint_id.0).collect();
-    let lock = Step::new(LOCK, vec![param(endpoints, Type::UUID_ARRAY)]);
+    // A statement of its own: what it waited for is in the next one's snapshot.
+    let lock = Step::new(
+        format!("SELECT 1 FROM endpoint_state {LOCK}"),
+        vec![param(endpoints, Type::UUID_ARRAY)],
+    );
     let answers = work.all(vec![lock, end(&plain, now)]).await?;
     let ended = answers.iter().skip(1).flatten();
     let ended: Result<PlainEnds, _> = ended.map(|row| row.try_get(0).map(RunId)).collect();

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The states of the endpoints $1, locked in id order as everybody does.
-const LOCK: &str = "WHERE endpoint_id = ANY($1) ORDER BY endpoint_id FOR UPDATE";
+pub(super) const LOCK: &str = "WHERE endpoint_id = ANY($1) ORDER BY endpoint_id FOR UPDATE";
 
 const REQUEST: [(&str, &str); 6] = [
     ("name", "''"),

@@ -129,6 +129,34 @@ async fn both_ways_of_finishing_leave_identical_rows_on_sqlite() {
     assert_identical(&rows, &dump_file(&general).await);
 }
 
+/// Fills and finishes on either database, by sets of rows and in the general way: answers and rows must be the same.
+/// Returns the answers, and the rows on PostgreSQL.
+async fn assert_same_either_way(
+    fill: impl AsyncFn(&dyn Store),
+    finish: impl AsyncFn(&dyn Queue) -> Vec<Settled>,
+) -> (Vec<Settled>, Vec<String>) {
+    let chance = || Arc::new(Counted::default());
+    let (general, own) = (OwnDatabase::migrated().await, OwnDatabase::migrated().await);
+    let store: Arc<dyn Store> = Arc::new(postgres_store(&general, &clock()).await);
+    fill(store.as_ref()).await;
+    let expected = finish(&StoreQueue::new(store, chance())).await;
+    fill(&postgres_store(&own, &clock()).await).await;
+    let queue = fast_queue(&own, Sessions::Own, None).await;
+    assert_eq!(finish(&queue).await, expected);
+    assert_identical_rows(&own, &general).await;
+    let rows = dump(&general).await;
+
+    let (general, own) = (Folder::new(), Folder::new());
+    let (store, _) = sqlite_store(&general, &clock()).await;
+    fill(store.as_ref()).await;
+    assert_eq!(finish(&StoreQueue::new(store, chance())).await, expected);
+    let (store, hot) = sqlite_store(&own, &clock()).await;
+    fill(store.as_ref()).await;
+    assert_eq!(finish(&SqliteQueue::new(hot, store, chance())).await, expected);
+    assert_identical(&dump_file(&own).await, &dump_file(&general).await);
+    (expected, rows)
+}
+
 /// Planners are asked again when an endpoint is ok again, though its run ended as plainly as most.
 #[tokio::test]
 async fn ends_after_which_an_endpoint_is_ok_again_concern_planners() {
@@ -137,33 +165,12 @@ async fn ends_after_which_an_endpoint_is_ok_again_concern_planners() {
         .filter(|(number, situation)| situation.is_ok_again() && !Situation::is_without_job(*number))
         .collect();
     assert!(!situations.is_empty());
-    let (general, own) = (OwnDatabase::migrated().await, OwnDatabase::migrated().await);
-    let store: Arc<dyn Store> = Arc::new(postgres_store(&general, &clock()).await);
-    fill(store.as_ref(), &situations).await;
-    let expected = finish_all(&StoreQueue::new(store, Arc::new(Counted::default())), &situations).await;
-    assert!(
-        dump(&general)
-            .await
-            .iter()
-            .any(|row| row.contains(reason::OUTCOME_CHANGED))
-    );
-    fill(&postgres_store(&own, &clock()).await, &situations).await;
-    let queue = fast_queue(&own, Sessions::Own, None).await;
-    assert_eq!(finish_all(&queue, &situations).await, expected);
-    assert_identical_rows(&own, &general).await;
-
-    let (general, own) = (Folder::new(), Folder::new());
-    let (store, _) = sqlite_store(&general, &clock()).await;
-    fill(store.as_ref(), &situations).await;
-    assert_eq!(
-        finish_all(&StoreQueue::new(store, Arc::new(Counted::default())), &situations).await,
-        expected
-    );
-    let (store, hot) = sqlite_store(&own, &clock()).await;
-    fill(store.as_ref(), &situations).await;
-    let queue = SqliteQueue::new(hot, store, Arc::new(Counted::default()));
-    assert_eq!(finish_all(&queue, &situations).await, expected);
-    assert_identical(&dump_file(&own).await, &dump_file(&general).await);
+    let (_, rows) = assert_same_either_way(
+        async |store| fill(store, &situations).await,
+        async |queue| finish_all(queue, &situations).await,
+    )
+    .await;
+    assert!(rows.iter().any(|row| row.contains(reason::OUTCOME_CHANGED)));
 }
 
 /// An endpoint's ends in one batch are recorded in their order, plain as each of them might be.
@@ -193,28 +200,9 @@ async fn ends_of_one_endpoint_in_one_batch_leave_identical_rows_either_way() {
         tx.enqueue(std::slice::from_ref(&other)).await.expect("the row is new");
         tx.commit().await.expect("nobody else writes");
     };
-    let expected = [Settled::Succeeded, Settled::Succeeded];
-
-    let (general, own) = (OwnDatabase::migrated().await, OwnDatabase::migrated().await);
-    let store: Arc<dyn Store> = Arc::new(postgres_store(&general, &clock()).await);
-    fill_both(store.as_ref()).await;
-    let queue = StoreQueue::new(store, Arc::new(Counted::default()));
-    assert_eq!(queue.finish_runs(&reports).await.expect("both are recorded"), expected);
-    fill_both(&postgres_store(&own, &clock()).await).await;
-    let queue = fast_queue(&own, Sessions::Own, None).await;
-    assert_eq!(queue.finish_runs(&reports).await.expect("both are recorded"), expected);
-    assert_identical_rows(&own, &general).await;
-
-    let (general, own) = (Folder::new(), Folder::new());
-    let (store, _) = sqlite_store(&general, &clock()).await;
-    fill_both(store.as_ref()).await;
-    let queue = StoreQueue::new(store, Arc::new(Counted::default()));
-    assert_eq!(queue.finish_runs(&reports).await.expect("both are recorded"), expected);
-    let (store, hot) = sqlite_store(&own, &clock()).await;
-    fill_both(store.as_ref()).await;
-    let queue = SqliteQueue::new(hot, store, Arc::new(Counted::default()));
-    assert_eq!(queue.finish_runs(&reports).await.expect("both are recorded"), expected);
-    assert_identical(&dump_file(&own).await, &dump_file(&general).await);
+    let finish = async |queue: &dyn Queue| queue.finish_runs(&reports).await.expect("both are recorded");
+    let (answers, _) = assert_same_either_way(fill_both, finish).await;
+    assert_eq!(answers, [Settled::Succeeded, Settled::Succeeded]);
 }
 
 /// Runs ended in every way.

@@ -240,15 +240,16 @@ impl Situation {
             last_outcome: Some(Outcome::Failed),
             ..standings()[0]
         };
-        self.standing == failed
-            && self.cause.may_end_plainly()
-            && (self.outcome, self.hint, self.change) == (Ending::Ok, HintKind::None, Change::None)
+        self.is_plain_after(failed)
     }
 
     /// True for a plain end on an endpoint whose runs may overlap.
     pub fn is_plain_beside_others(self) -> bool {
-        self.standing == standings()[0]
-            && self.overlap.room() > 1
+        self.is_plain_after(standings()[0]) && self.overlap.room() > 1
+    }
+
+    fn is_plain_after(self, standing: Standing) -> bool {
+        self.standing == standing
             && self.cause.may_end_plainly()
             && (self.outcome, self.hint, self.change) == (Ending::Ok, HintKind::None, Change::None)
     }
