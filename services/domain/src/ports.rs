@@ -247,8 +247,14 @@ pub trait QueueRepo {
     async fn live_runs_of_plan(&mut self, plan: PlanId) -> StoreResult<Vec<LiveRun>>;
     /// Writes every field of existing rows.
     async fn update_live(&mut self, rows: &[LiveRun]) -> StoreResult<()>;
-    /// Moves the running rows that still carry these fences to a later lease end. Returns the ids that were.
-    async fn extend_leases(&mut self, leases: &[(RunId, i64)], until: Timestamp) -> StoreResult<Vec<RunId>>;
+    /// Of the running rows that still carry these fences, moves those whose lease ends before `soon` to that later end.
+    /// Returns the ids of all of them.
+    async fn extend_leases(
+        &mut self,
+        leases: &[(RunId, i64)],
+        soon: Timestamp,
+        until: Timestamp,
+    ) -> StoreResult<Vec<RunId>>;
     /// Removes the rows from the queue, where they stand there, and appends the runs to the history.
     async fn move_to_history(&mut self, runs: &[Run]) -> StoreResult<()>;
     /// Keeps an attempt that did not end its run.

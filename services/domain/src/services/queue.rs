@@ -124,6 +124,11 @@ impl NextDue {
     }
 }
 
+/// A lease of that length of which so much is left needs no renewal yet. Most calls are over by then, and a renewal writes.
+pub fn still_fresh(lease: Duration) -> Duration {
+    lease * 3 / 4
+}
+
 /// What an engine needs. Each method is one transaction, but for a claim, which may be several; what any of them took it
 /// hands out.
 #[async_trait]
@@ -142,7 +147,7 @@ pub trait Queue: Send + Sync {
     /// finds nothing. Asked after a claim, `claimed_at` is when that looked. With `host_concurrency`, runs of hosts without
     /// room do not count.
     async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error>;
-    /// Extends leases; returns the ids of those that are still held.
+    /// Extends leases, but for those that are [`still_fresh`]; returns the ids of all that are still held.
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error>;
     /// Records results and plans what comes next. One answer a report, in order.
     async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error>;
@@ -241,8 +246,9 @@ impl Queue for StoreQueue {
 
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
         let mut tx = self.store.begin().await?;
-        let until = after(tx.now(), lease);
-        let held = tx.extend_leases(leases, until).await?;
+        let now = tx.now();
+        let (soon, until) = (after(now, still_fresh(lease)), after(now, lease));
+        let held = tx.extend_leases(leases, soon, until).await?;
         tx.commit().await?;
         Ok(held)
     }

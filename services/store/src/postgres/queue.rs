@@ -17,7 +17,7 @@ use baton_domain::{
     ids::{Chance, RunId},
     ports::{Store, StoreResult},
     schedule::{FinishedRun, Settled},
-    services::{Claim, ClaimedRun, Claims, NextDue, Queue, StoreQueue},
+    services::{Claim, ClaimedRun, Claims, NextDue, Queue, StoreQueue, still_fresh},
     time::Timestamp,
 };
 use futures_util::future::{join, try_join};
@@ -42,25 +42,42 @@ use crate::{
     hot::Answers,
 };
 
-/// Moves the running rows $1 that still carry the fences $2 to a lease that ends $4 microseconds after $3 or, when that
-/// is NULL, the database's clock. Returns the ids of those that did. What somebody else has locked is left out instead of
-/// waited for: its end is being recorded, or it is being taken back. `<> 'planned'` says of a live row what `= 'running'`
-/// does, but fits no index of running rows: each lease would be looked for among all of them.
-const RENEW: &str = "
-WITH held AS MATERIALIZED (
-    SELECT r.id, r.fence
-      FROM live_runs r
-     WHERE r.id = ANY($1)
+/// The ids of the running rows $1 that still carry the fences $2. Leases that end less than $5 microseconds after $3 or,
+/// when that is NULL, the database's clock, end $4 microseconds after it now. Of those, what somebody else has locked is left
+/// out instead of waited for: its end is being recorded, or it is being taken back.
+///
+/// `<> 'planned'` says of a live row what `= 'running'` does, but fits no index of running rows, and `IS NOT DISTINCT FROM`
+/// fits none at all: each lease would be looked for among all of them. For the same reason what is looked at by its place has
+/// no other way to be found.
+pub const RENEW: &str = "
+WITH clock AS MATERIALIZED (
+    SELECT COALESCE($3::timestamptz, CLOCK_TIMESTAMP()) AS now
+), held AS MATERIALIZED (
+    SELECT r.id,
+           r.ctid AS place,
+           r.lease_until < (SELECT now FROM clock) + $5 * INTERVAL '1 microsecond' AS ends_soon
+      FROM UNNEST($1::uuid[], $2::bigint[]) AS lease (id, fence)
+      JOIN live_runs r ON r.id = lease.id
+     WHERE r.fence = lease.fence
        AND r.status <> 'planned'
+), locked AS MATERIALIZED (
+    SELECT r.id, r.ctid AS place
+      FROM held h
+      JOIN live_runs r ON r.ctid = h.place
+     WHERE h.ends_soon
+       AND r.id IS NOT DISTINCT FROM h.id
        FOR NO KEY UPDATE OF r SKIP LOCKED
+), renewed AS (
+    UPDATE live_runs r
+       SET lease_until = (SELECT now FROM clock) + $4 * INTERVAL '1 microsecond'
+      FROM locked l
+     WHERE r.ctid = l.place
+       AND r.id IS NOT DISTINCT FROM l.id
+ RETURNING r.id
 )
-UPDATE live_runs r
-   SET lease_until = COALESCE($3, CLOCK_TIMESTAMP()) + $4 * INTERVAL '1 microsecond'
-  FROM held h, UNNEST($1, $2) AS lease (id, fence)
- WHERE lease.id = h.id
-   AND lease.fence = h.fence
-   AND r.id = h.id
-RETURNING r.id";
+SELECT id FROM held WHERE NOT ends_soon
+ UNION ALL
+SELECT id FROM renewed";
 
 /// Claims, renews and finishes by statements about sets of rows, instead of one endpoint after the other.
 pub struct PostgresQueue {
@@ -264,6 +281,7 @@ impl Queue for PostgresQueue {
             param(fences, Type::INT8_ARRAY),
             param(self.hot.now(), Type::TIMESTAMPTZ),
             param(micros_as_float(lease), Type::FLOAT8),
+            param(micros_as_float(still_fresh(lease)), Type::FLOAT8),
         ];
         let rows = self.hot.alone(Step::new(RENEW, params)).await?;
         let held: Result<Vec<RunId>, _> = rows.iter().map(|row| row.try_get("id").map(RunId)).collect();

@@ -15,8 +15,8 @@ use baton_domain::{
 };
 use sea_orm::{
     ActiveValue::NotSet,
-    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, Value,
+    ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Value,
     prelude::Uuid,
     sea_query::{Expr, ExprTrait as _},
 };
@@ -249,25 +249,33 @@ impl QueueRepo for SqlTx {
         self.upsert::<live_run::Entity>(rows).await
     }
 
-    async fn extend_leases(&mut self, leases: &[(RunId, i64)], until: Timestamp) -> StoreResult<Vec<RunId>> {
+    async fn extend_leases(
+        &mut self,
+        leases: &[(RunId, i64)],
+        soon: Timestamp,
+        until: Timestamp,
+    ) -> StoreResult<Vec<RunId>> {
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
         let claims = leases
             .iter()
             .map(|(id, fence)| Expr::tuple([Expr::value(id.0), Expr::value(*fence)]));
         let key = Expr::tuple([Expr::col(live_run::Column::Id), Expr::col(live_run::Column::Fence)]);
-        if leases.is_empty() {
-            return Ok(Vec::new());
-        }
-        let held = live_run::Entity::update_many()
+        let held = Condition::all()
+            .add(key.is_in(claims))
+            .add(live_run::Column::Status.eq(RunStatus::Running.as_str()));
+        let ending = live_run::Entity::update_many()
             .col_expr(live_run::Column::LeaseUntil, Expr::value(until))
-            .filter(key.is_in(claims))
-            .filter(live_run::Column::Status.eq(RunStatus::Running.as_str()))
-            .exec_with_returning(&self.db)
-            .await;
-        Ok(held
-            .map_err(store_error)?
-            .into_iter()
-            .map(|row| RunId(row.id))
-            .collect())
+            .filter(held.clone())
+            .filter(live_run::Column::LeaseUntil.lt(soon));
+        ending.exec(&self.db).await.map_err(store_error)?;
+        let ids = live_run::Entity::find()
+            .select_only()
+            .column(live_run::Column::Id)
+            .filter(held);
+        let ids: Vec<Uuid> = ids.into_tuple().all(&self.db).await.map_err(store_error)?;
+        Ok(ids.into_iter().map(RunId).collect())
     }
 
     async fn move_to_history(&mut self, runs: &[Run]) -> StoreResult<()> {

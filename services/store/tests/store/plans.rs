@@ -5,10 +5,11 @@ use baton_store::postgres::{
     claim::{CLAIM, lock_due},
     coming::next_due,
     floor, plain, pool,
+    queue::RENEW,
     session::Sessions,
     tls::Target,
 };
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 
 use crate::{databases::OwnDatabase, head_start::ask, looks::once, polling::polled};
 
@@ -166,54 +167,68 @@ async fn what_is_handed_over_is_found_by_its_place() {
     assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
 }
 
+/// Of a burst, a thousand runs are in flight. Their leases end at different times.
+const IN_FLIGHT: &str = "
+    UPDATE live_runs
+       SET status = 'running', slot = 'extra', source = 'manual', cause = 'manual', fence = 1, attempt = 1,
+           lease_until = NOW() + RANDOM() * INTERVAL '15 minutes'
+     WHERE id IN (SELECT id FROM live_runs ORDER BY id LIMIT 1000)";
+
+/// What 50 of those have in that column, as an array.
+async fn in_flight(db: &DatabaseConnection, column: &str) -> String {
+    let some = "SELECT * FROM live_runs WHERE status = 'running' ORDER BY id LIMIT 50";
+    let array = format!("SELECT QUOTE_LITERAL(ARRAY_AGG({column})) FROM ({some}) r");
+    ask(db, &array).await
+}
+
+/// Each row is found by a key of its own, without a look at any other.
+fn found_one_by_one(plan: &[String]) {
+    for found in ["live_runs_pkey", "actual rows=50"] {
+        assert!(plan.iter().any(|line| line.contains(found)), "{found}: {plan:#?}");
+    }
+    assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
+    assert!(busiest(plan) <= 50.0, "{plan:#?}");
+}
+
 #[tokio::test]
 async fn plain_ends_are_found_by_their_keys() {
     const TYPES: &str = "timestamptz, uuid[], uuid[], bigint[], bigint[], integer[], bytea[], boolean[]";
-    const RUNNING: &str = "
-        UPDATE live_runs
-           SET status = 'running', slot = 'extra', source = 'manual', cause = 'manual', fence = 1, attempt = 1
-         WHERE id IN (SELECT id FROM live_runs ORDER BY id LIMIT 1000)";
     let database = OwnDatabase::migrated().await;
     let db = database.connect().await;
-    for statement in BURST.into_iter().chain([RUNNING]) {
+    for statement in BURST.into_iter().chain([IN_FLIGHT]) {
         db.execute_unprepared(statement).await.expect("it is SQL");
     }
-    let of = async |column: &str| {
-        let first = "SELECT * FROM live_runs WHERE status = 'running' ORDER BY id LIMIT 50";
-        let array: String = ask(
-            &db,
-            &format!("SELECT QUOTE_LITERAL(ARRAY_AGG({column})) FROM ({first}) r"),
-        )
-        .await;
-        array
-    };
     for learn in ["SELECT 1", "ANALYZE"] {
         db.execute_unprepared(learn).await.expect("it is SQL");
         let values = [
             "NULL".to_owned(),
-            of("id").await,
-            of("endpoint_id").await,
-            of("fence").await,
-            of("1").await,
-            of("200").await,
-            of("NULL::bytea").await,
-            of("FALSE").await,
+            in_flight(&db, "id").await,
+            in_flight(&db, "endpoint_id").await,
+            in_flight(&db, "fence").await,
+            in_flight(&db, "1").await,
+            in_flight(&db, "200").await,
+            in_flight(&db, "NULL::bytea").await,
+            in_flight(&db, "FALSE").await,
         ];
         let plan = plan_of(&database, &plain::END, TYPES, &values.join(", ")).await;
-        let end = plan
-            .iter()
-            .position(|line| line.contains("CTE gone"))
-            .expect("it is a part");
-        assert!(
-            plan[end..].iter().any(|line| line.contains("live_runs_pkey")),
-            "{plan:#?}"
-        );
-        assert!(
-            plan[end..].iter().any(|line| line.contains("actual rows=50")),
-            "{plan:#?}"
-        );
-        assert!(!plan[end..].iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
-        assert!(busiest(&plan[end..]) <= 50.0, "{plan:#?}");
+        let end = plan.iter().position(|line| line.contains("CTE gone"));
+        found_one_by_one(&plan[end.expect("it is a part")..]);
+    }
+}
+
+#[tokio::test]
+async fn leases_are_found_by_their_keys() {
+    const TYPES: &str = "uuid[], bigint[], timestamptz, float8, float8";
+    let database = OwnDatabase::migrated().await;
+    let db = database.connect().await;
+    for statement in BURST.into_iter().chain([IN_FLIGHT]) {
+        db.execute_unprepared(statement).await.expect("it is SQL");
+    }
+    for learn in ["SELECT 1", "ANALYZE"] {
+        db.execute_unprepared(learn).await.expect("it is SQL");
+        let (ids, fences) = (in_flight(&db, "id").await, in_flight(&db, "fence").await);
+        let plan = plan_of(&database, RENEW, TYPES, &format!("{ids}, {fences}, NULL, 900e6, 600e6")).await;
+        found_one_by_one(&plan);
     }
 }
 
