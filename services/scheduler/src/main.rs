@@ -15,10 +15,15 @@ use std::process::ExitCode;
 
 use baton_runtime::telemetry;
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
 
 use reading::{AuditArgs, WhyArgs, run_audit, run_why};
 use settings::{ServeArgs, Settings};
 use tokens::{TokenCommand, run_token};
+
+/// Rows are made by one thread and dropped by another, many and small.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const EXIT_FAILURE: u8 = 1;
 const EXIT_CONFIG: u8 = 2;

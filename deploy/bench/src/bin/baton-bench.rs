@@ -6,6 +6,11 @@ use std::process::ExitCode;
 use baton_bench::{benches, figure::Figure, options::Options, server::Server, stage::Stage};
 use baton_runtime::telemetry::{self, LogFormat, TelemetryConfig};
 use clap::Parser as _;
+use mimalloc::MiMalloc;
+
+/// As schedulers have it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -41,7 +41,7 @@ const ALONG: Duration = Duration::from_millis(1);
 /// another user has due.
 ///
 /// At most one row an endpoint: the one that no better one stands before; what has its place is best, then a due cadence
-/// row (see `best`). What others have locked is left out. An endpoint is found again by its place in the table; the place that
+/// row (see `best`); all that an endpoint has is in one lane. What others have locked is left out. An endpoint is found again by its place in the table; the place that
 /// is told is that of the version which is locked, as somebody may have written another one meanwhile.
 ///
 /// A lane is searched through its first $4 rows, or through all when that is NULL: where few endpoints have many rows
@@ -84,7 +84,7 @@ fn lock_due_of(per_host: bool) -> String {
         .replace("{most}", &limits::LANE_PER_CLAIM.to_string())
         .replace("{head_start}", &interval(2 * HEAD_START))
         .replace("{along}", &interval(ALONG))
-        .replace("{best}", &best("(SELECT now FROM clock)"));
+        .replace("{best}", &best("(SELECT now FROM clock)", Some("lanes.due_at")));
     names.into_iter().zip(parts).fold(sql, fill)
 }
 

@@ -74,8 +74,7 @@ const BEST: &str = "CASE
                   FROM live_runs b
                  WHERE b.endpoint_id = r.endpoint_id
                    AND b.status <> 'running'
-                   AND b.fence > 0
-                   AND b.due_at <= r.due_at
+                   AND b.fence > 0{earliest}
                    AND (b.due_at, b.id) < (r.due_at, r.id))
            WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
            THEN NOT {placed}
@@ -83,8 +82,7 @@ const BEST: &str = "CASE
                 SELECT 1
                   FROM live_runs b
                  WHERE b.endpoint_id = r.endpoint_id
-                   AND b.status <> 'running'
-                   AND b.due_at <= r.due_at
+                   AND b.status <> 'running'{earliest}
                    AND (b.due_at, b.id) < (r.due_at, r.id))
             AND NOT EXISTS (
                 SELECT 1
@@ -105,9 +103,13 @@ const PLACED: &str = "(s.busy_runs > 0 AND EXISTS (
                    AND b.fence > 0
                    AND b.due_at <= {now}))";
 
-/// [`BEST`] at a time that is told by `now`.
-pub(crate) fn best(now: &str) -> String {
-    BEST.replace("{placed}", PLACED).replace("{now}", now)
+/// [`BEST`] at a time that is told by `now`. Where it is known that none waits that is due before `earliest`, what is over and
+/// has left its entries there is not walked over.
+pub(crate) fn best(now: &str, earliest: Option<&str>) -> String {
+    let earliest = earliest.map(|at| format!("\n                   AND b.due_at >= {at}"));
+    BEST.replace("{placed}", PLACED)
+        .replace("{now}", now)
+        .replace("{earliest}", &earliest.unwrap_or_default())
 }
 
 /// Rows of `live_runs` whose lease ended by $1; at most $2.
@@ -373,7 +375,7 @@ pub(crate) fn due() -> &'static str {
 }
 
 fn due_with(columns: &str) -> String {
-    DUE.replace("{columns}", columns).replace("{best}", &best("$1"))
+    DUE.replace("{columns}", columns).replace("{best}", &best("$1", None))
 }
 
 /// [`NEXT_DUE`] for SQLite's own queue, whatever host is called.
