@@ -12,16 +12,17 @@ use crate::{
     job::{Job, JobStatus},
     limits,
     ports::{Page, Topic, Tx},
-    run::{Cause, Run},
     schedule::Schedule,
     time::{Timestamp, after},
 };
 
 use super::{
-    Idempotency, Listing, Services, check_etag, claim_request, found,
+    Idempotency, Listing, Services, check_etag, claim_request,
+    contexts::is_planners,
+    found,
     jobs::{note_context, note_definition},
     listing,
-    outcomes::drop_waiting,
+    outcomes::{drop_waiting, is_step},
     peek,
 };
 
@@ -97,7 +98,8 @@ impl Services {
         .await
     }
 
-    /// Moves the endpoint into a job of the same user, or out of any.
+    /// Moves the endpoint into a job of the same user, or out of any. What the planner of the job before wanted of it stays
+    /// behind: its hints, and its steps that have not started.
     pub async fn assign_endpoint(&self, user: &UserId, id: EndpointId, job: Option<JobId>) -> Result<Schedule, Error> {
         let mut tx = self.store.begin().await?;
         found(Resource::Endpoint, tx.get_schedule(user, id).await?)?;
@@ -110,7 +112,14 @@ impl Services {
         let schedule = found(Resource::Endpoint, schedules.first_mut())?;
         schedule.require_active()?;
         let before = schedule.endpoint.job_id;
+        let leaves = before.is_some() && before != job;
+        if leaves {
+            schedule.clear_hints(is_planners, now, self.chance.as_ref());
+        }
         schedule.assign(target.map(|job| (job.id, job.status)), now, self.chance.as_ref());
+        if leaves {
+            drop_waiting(tx.as_mut(), &mut schedules, "left-job", now, is_step).await?;
+        }
         tx.save_schedules(&schedules).await?;
         let mut told = [before, job];
         told.sort();
@@ -220,8 +229,7 @@ impl Services {
         match told {
             Told::Definition | Told::Context => {}
             Told::Paused => {
-                let step = |run: &Run| run.cause == Cause::PlanStep;
-                drop_waiting(tx.as_mut(), &mut schedules, "paused", now, step).await?;
+                drop_waiting(tx.as_mut(), &mut schedules, "paused", now, is_step).await?;
             }
             Told::Archived => drop_waiting(tx.as_mut(), &mut schedules, "endpoint-archived", now, |_| true).await?,
         }

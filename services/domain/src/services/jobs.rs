@@ -5,7 +5,6 @@ use crate::{
     ids::{JobId, UserId, uuid_at},
     job::{Job, JobStatus, PlannerMode, check_texts},
     ports::{Page, Topic, Tx},
-    run::Cause,
     schedule::Schedule,
     time::Timestamp,
 };
@@ -167,9 +166,7 @@ async fn drop_waiting(
 ) -> Result<(), Error> {
     match status {
         JobStatus::Active => Ok(()),
-        JobStatus::Paused => {
-            outcomes::drop_waiting(tx, schedules, "job-paused", now, |run| run.cause == Cause::PlanStep).await
-        }
+        JobStatus::Paused => outcomes::drop_waiting(tx, schedules, "job-paused", now, outcomes::is_step).await,
         JobStatus::Archived => outcomes::drop_waiting(tx, schedules, "job-archived", now, |_| true).await,
     }
 }

@@ -6,7 +6,6 @@ use crate::{
     job::{Job, PlannerMode},
     plan::{JobPlanning, PlanState, reason},
     ports::{Topic, Tx},
-    run::Cause,
     schedule::Schedule,
 };
 
@@ -76,7 +75,7 @@ impl Services {
         for schedule in schedules.iter_mut() {
             schedule.clear_hints(is_planners, now, self.chance.as_ref());
         }
-        outcomes::drop_waiting(tx, schedules, MODE_CHANGED, now, |run| run.cause == Cause::PlanStep).await?;
+        outcomes::drop_waiting(tx, schedules, MODE_CHANGED, now, outcomes::is_step).await?;
         tx.save_schedules(schedules).await?;
         Ok(())
     }

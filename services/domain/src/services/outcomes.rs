@@ -36,7 +36,7 @@ async fn note_job(tx: &mut dyn Tx, planning: &mut JobPlanning, over: &[Over]) ->
     let mine = || over.iter().filter(|over| over.run.job_id == Some(planning.job_id));
     let class_changed = mine().any(|over| over.class_changed);
     let plans: BTreeSet<PlanId> = mine()
-        .filter(|over| over.run.cause == Cause::PlanStep)
+        .filter(|over| is_step(&over.run))
         .filter_map(|over| over.run.plan_id)
         .collect();
     let user = mine().next().map(|over| over.run.user_id.clone());
@@ -95,6 +95,10 @@ pub(super) async fn wave_result(tx: &mut dyn Tx, plan: &Plan) -> Result<Option<b
         }
     }
     Ok(Some(failed))
+}
+
+pub(super) fn is_step(run: &Run) -> bool {
+    run.cause == Cause::PlanStep
 }
 
 /// Cancels (or, for a planner's step on something paused, skips) the waiting runs that `which` names, those that wait for
