@@ -247,7 +247,7 @@ pub trait QueueRepo {
     async fn live_runs_of_plan(&mut self, plan: PlanId) -> StoreResult<Vec<LiveRun>>;
     /// Writes every field of existing rows.
     async fn update_live(&mut self, rows: &[LiveRun]) -> StoreResult<()>;
-    /// Of the running rows that still carry these fences, moves those whose lease ends before `soon` to that later end.
+    /// Of the running rows that still carry these fences, moves those whose lease ends before `soon` to `until`.
     /// Returns the ids of all of them.
     async fn extend_leases(
         &mut self,

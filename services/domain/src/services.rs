@@ -31,7 +31,7 @@ pub use endpoints::{EndpointDraft, OverlapKind};
 pub use explanations::{Explanation, HintFate, HintRecord};
 pub use hints::check_hint;
 pub use plans::{Answer, Begun, check_answer, check_decision};
-pub use queue::{Claim, ClaimedRun, Claims, NextDue, Queue, StoreQueue, still_fresh};
+pub use queue::{Claim, ClaimedRun, Claims, NextDue, Queue, StoreQueue, renewed_below};
 pub use runs::{Purpose, RunRequest, Summaries, check_planned_at};
 pub use sales::SaleDraft;
 pub use settlement::{Ends, Over, settle};

@@ -45,8 +45,9 @@ impl Drop for Stall<'_> {
 /// What is held of a run until its end is on record.
 struct Lease {
     fence: i64,
-    /// Its end is on its way to the store, whose answer will say whether it was held to the end.
-    reported: bool,
+    /// Nobody need be told that it is lost: they have been, or its end is on its way to the store, whose answer will say
+    /// whether it was held to the end.
+    told: bool,
 }
 
 impl Flights {
@@ -98,7 +99,7 @@ impl Flights {
     fn take(&self, claimed: &ClaimedRun) {
         let lease = Lease {
             fence: claimed.fence,
-            reported: false,
+            told: false,
         };
         self.lock().insert(claimed.run.id, lease);
     }
@@ -108,7 +109,7 @@ impl Flights {
         let mut leases = self.lock();
         for report in reports {
             if let Some(lease) = leases.get_mut(&report.run_id) {
-                lease.reported = true;
+                lease.told = true;
             }
         }
     }
@@ -125,15 +126,21 @@ impl Flights {
         self.lock().iter().map(|(id, lease)| (*id, lease.fence)).collect()
     }
 
-    /// How many of these have been lost: they were not renewed, and nothing has been heard of their ends.
-    fn lost(&self, asked: &[(RunId, i64)], renewed: &[RunId]) -> usize {
-        let renewed: HashSet<&RunId> = renewed.iter().collect();
-        let leases = self.lock();
-        let in_the_air = |id: &RunId| leases.get(id).is_some_and(|lease| !lease.reported);
-        asked
-            .iter()
-            .filter(|(id, _)| !renewed.contains(id) && in_the_air(id))
-            .count()
+    /// How many of these turn out to be lost: they are not held, and nothing has been heard of their ends. Each counts once.
+    fn lost(&self, asked: &[(RunId, i64)], held: &[RunId]) -> usize {
+        let held: HashSet<&RunId> = held.iter().collect();
+        let mut leases = self.lock();
+        let mut lost = 0;
+        for (id, fence) in asked.iter().filter(|(id, _)| !held.contains(id)) {
+            if let Some(lease) = leases.get_mut(id)
+                && lease.fence == *fence
+                && !lease.told
+            {
+                lease.told = true;
+                lost += 1;
+            }
+        }
+        lost
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Lease>> {
@@ -160,7 +167,7 @@ impl Engine {
     }
 
     /// Keeps the leases alive until `landed`. With what the queue leaves alone, each is renewed at least every 5 twelfths of
-    /// its length: three renewals in a row may fail.
+    /// its length: three renewals in a row may fail at once.
     pub(crate) async fn renew_until(&self, landed: &CancellationToken) {
         let mut ticks = tokio::time::interval(self.config.lease / 6);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

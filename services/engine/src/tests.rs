@@ -73,6 +73,8 @@ struct Unsteady {
     glances: AtomicUsize,
     renewing: AtomicUsize,
     most_renewing: AtomicUsize,
+    /// How many of the next renewals fail.
+    failing: AtomicUsize,
     /// Claims take longer than their leases.
     slow: AtomicBool,
     /// How many batches of ends it takes at once, and the endpoints of each that it took.
@@ -137,6 +139,14 @@ impl Queue for Unsteady {
         self.most_renewing.fetch_max(renewing, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.renewing.fetch_sub(1, Ordering::SeqCst);
+        let fail = |left: usize| left.checked_sub(1);
+        if self
+            .failing
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fail)
+            .is_ok()
+        {
+            return Err(StoreError::Unavailable("failing".to_owned()).into());
+        }
         self.inner.renew(leases, lease).await
     }
 
@@ -177,6 +187,7 @@ impl Stage {
             glances: AtomicUsize::new(0),
             renewing: AtomicUsize::new(0),
             most_renewing: AtomicUsize::new(0),
+            failing: AtomicUsize::new(0),
             slow: AtomicBool::new(false),
             at_once: AtomicUsize::new(1),
             reports: Mutex::default(),
@@ -377,6 +388,24 @@ async fn leases_are_renewed_one_time_after_the_other() {
     }
     stage.run_engine_for(secs(400)).await;
     assert_eq!(stage.queue.most_renewing.load(Ordering::SeqCst), 1);
+}
+
+/// The call starts when a lease is renewed as late as can be: one look finds it fresh still, by a moment.
+#[tokio::test(start_paused = true)]
+async fn a_lease_outlives_three_renewals_that_fail() {
+    let stage = Stage::new(secs(70));
+    stage.every(Some(Duration::from_millis(61_260))).await;
+    let engines = ["one", "two"].map(|owner| stage.engine(owner));
+    tokio::time::sleep(secs(66)).await;
+    assert_eq!(stage.runs(RunStatus::Running).await.len(), 1);
+    stage.queue.failing.store(3, Ordering::SeqCst);
+    tokio::time::sleep(secs(120)).await;
+    assert_eq!(stage.queue.failing.load(Ordering::SeqCst), 0);
+    for (running, stop) in engines {
+        stop.cancel();
+        running.await.unwrap();
+    }
+    assert_eq!(stage.most_calls_of_one_run(), 1);
 }
 
 /// By then somebody else may have taken them back.

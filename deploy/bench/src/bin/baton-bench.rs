@@ -8,7 +8,7 @@ use baton_runtime::telemetry::{self, LogFormat, TelemetryConfig};
 use clap::Parser as _;
 use mimalloc::MiMalloc;
 
-/// As schedulers have it.
+/// The same as the scheduler's.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

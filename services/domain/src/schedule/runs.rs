@@ -83,13 +83,16 @@ impl Schedule {
             self.plan_beside(&row.run, now, chance);
         }
 
+        if !row.has_place() {
+            // That of its first start: a plan waits for its steps wherever their endpoints are by the second.
+            row.run.job_id = self.endpoint.job_id;
+        }
         row.fence += 1;
         row.lease_owner = Some(holder.owner.to_owned());
         row.lease_until = Some(holder.lease_until);
         row.run.status = RunStatus::Running;
         row.run.attempt += 1;
         row.run.started_at = Some(now);
-        row.run.job_id = self.endpoint.job_id;
         row.host = Some(self.endpoint.request.host());
         note_outcome(&mut row.run, None);
         row

@@ -98,8 +98,8 @@ impl Services {
         .await
     }
 
-    /// Moves the endpoint into a job of the same user, or out of any. What the planner of the job before wanted of it stays
-    /// behind: its hints, and its steps that have not started.
+    /// Moves the endpoint into a job of the same user, or out of any. What the planner of the job before wanted of it ends:
+    /// its hints, and its steps that wait, for a retry too.
     pub async fn assign_endpoint(&self, user: &UserId, id: EndpointId, job: Option<JobId>) -> Result<Schedule, Error> {
         let mut tx = self.store.begin().await?;
         found(Resource::Endpoint, tx.get_schedule(user, id).await?)?;
@@ -112,6 +112,12 @@ impl Services {
         let schedule = found(Resource::Endpoint, schedules.first_mut())?;
         schedule.require_active()?;
         let before = schedule.endpoint.job_id;
+        // In order, and before the steps of one of them end.
+        let mut told = [before, job];
+        told.sort();
+        for job in told {
+            note_definition(tx.as_mut(), job).await?;
+        }
         let leaves = before.is_some() && before != job;
         if leaves {
             schedule.clear_hints(is_planners, now, self.chance.as_ref());
@@ -121,11 +127,6 @@ impl Services {
             drop_waiting(tx.as_mut(), &mut schedules, "left-job", now, is_step).await?;
         }
         tx.save_schedules(&schedules).await?;
-        let mut told = [before, job];
-        told.sort();
-        for job in told {
-            note_definition(tx.as_mut(), job).await?;
-        }
         tx.wake(Topic::Queue);
         tx.commit().await?;
         found(Resource::Endpoint, schedules.pop())

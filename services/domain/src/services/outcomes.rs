@@ -135,7 +135,7 @@ pub(super) async fn drop_waiting(
 
 /// The terminal form of a run that never starts.
 pub(super) fn dropped(run: Run, why: &str, now: Timestamp) -> Run {
-    let skipped = run.cause == Cause::PlanStep && why.ends_with("paused");
+    let skipped = is_step(&run) && why.ends_with("paused");
     Run {
         status: if skipped {
             RunStatus::Skipped

@@ -124,8 +124,8 @@ impl NextDue {
     }
 }
 
-/// A lease of that length of which so much is left needs no renewal yet. Most calls are over by then, and a renewal writes.
-pub fn still_fresh(lease: Duration) -> Duration {
+/// A lease of that length is renewed once less than this of it is left: most calls are over before, and a renewal writes.
+pub fn renewed_below(lease: Duration) -> Duration {
     lease * 3 / 4
 }
 
@@ -147,7 +147,7 @@ pub trait Queue: Send + Sync {
     /// finds nothing. Asked after a claim, `claimed_at` is when that looked. With `host_concurrency`, runs of hosts without
     /// room do not count.
     async fn next_due(&self, claimed_at: Option<Timestamp>, host_concurrency: Option<u32>) -> Result<NextDue, Error>;
-    /// Extends leases, but for those that are [`still_fresh`]; returns the ids of all that are still held.
+    /// Extends leases of which less than [`renewed_below`] is left; returns the ids of all that are still held.
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error>;
     /// Records results and plans what comes next. One answer a report, in order.
     async fn finish_runs(&self, finished: &[FinishedRun]) -> Result<Vec<Settled>, Error>;
@@ -247,7 +247,7 @@ impl Queue for StoreQueue {
     async fn renew(&self, leases: &[(RunId, i64)], lease: Duration) -> Result<Vec<RunId>, Error> {
         let mut tx = self.store.begin().await?;
         let now = tx.now();
-        let (soon, until) = (after(now, still_fresh(lease)), after(now, lease));
+        let (soon, until) = (after(now, renewed_below(lease)), after(now, lease));
         let held = tx.extend_leases(leases, soon, until).await?;
         tx.commit().await?;
         Ok(held)

@@ -41,8 +41,10 @@ const ALONG: Duration = Duration::from_millis(1);
 /// another user has due.
 ///
 /// At most one row an endpoint: the one that no better one stands before; what has its place is best, then a due cadence
-/// row (see `best`); all that an endpoint has is in one lane. What others have locked is left out. An endpoint is found again by its place in the table; the place that
-/// is told is that of the version which is locked, as somebody may have written another one meanwhile.
+/// row (see `best`). All that an endpoint has is in one lane, so none waits before the first of that; only behind a floor one
+/// may turn up, and then a later one goes first. What others have locked is left out. An endpoint is found again by its place
+/// in the table; the place that is told is that of the version which is locked, as somebody may have written another one
+/// meanwhile.
 ///
 /// A lane is searched through its first $4 rows, or through all when that is NULL: where few endpoints have many rows
 /// waiting, most of what is due may not start yet. `lanes` is how many have something due. Lanes begin at the times $5, one
@@ -223,7 +225,7 @@ WITH claimed AS (
            lease_owner        = $3,
            lease_until        = $1::timestamptz + $4 * INTERVAL '1 microsecond',
            started_at         = $1,
-           job_id             = e.job_id,
+           job_id             = CASE WHEN r.fence = 0 THEN e.job_id ELSE r.job_id END,
            host               = e.host,
            duration_us        = NULL,
            status_code        = NULL,

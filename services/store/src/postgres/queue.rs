@@ -17,7 +17,7 @@ use baton_domain::{
     ids::{Chance, RunId},
     ports::{Store, StoreResult},
     schedule::{FinishedRun, Settled},
-    services::{Claim, ClaimedRun, Claims, NextDue, Queue, StoreQueue, still_fresh},
+    services::{Claim, ClaimedRun, Claims, NextDue, Queue, StoreQueue, renewed_below},
     time::Timestamp,
 };
 use futures_util::future::{join, try_join};
@@ -42,13 +42,12 @@ use crate::{
     hot::Answers,
 };
 
-/// The ids of the running rows $1 that still carry the fences $2. Leases that end less than $5 microseconds after $3 or,
-/// when that is NULL, the database's clock, end $4 microseconds after it now. Of those, what somebody else has locked is left
-/// out instead of waited for: its end is being recorded, or it is being taken back.
+/// The ids of the running rows $1 that still carry the fences $2. Leases that end less than $5 microseconds after now ($3 or,
+/// when that is NULL, the database's clock) are extended, to $4 microseconds after now. Of those, what somebody else has locked
+/// is left out instead of waited for: its end is being recorded, or it is being taken back.
 ///
 /// `<> 'planned'` says of a live row what `= 'running'` does, but fits no index of running rows, and `IS NOT DISTINCT FROM`
-/// fits none at all: each lease would be looked for among all of them. For the same reason what is looked at by its place has
-/// no other way to be found.
+/// fits none at all: each lease would be looked for among all of them.
 pub const RENEW: &str = "
 WITH clock AS MATERIALIZED (
     SELECT COALESCE($3::timestamptz, CLOCK_TIMESTAMP()) AS now
@@ -281,7 +280,7 @@ impl Queue for PostgresQueue {
             param(fences, Type::INT8_ARRAY),
             param(self.hot.now(), Type::TIMESTAMPTZ),
             param(micros_as_float(lease), Type::FLOAT8),
-            param(micros_as_float(still_fresh(lease)), Type::FLOAT8),
+            param(micros_as_float(renewed_below(lease)), Type::FLOAT8),
         ];
         let rows = self.hot.alone(Step::new(RENEW, params)).await?;
         let held: Result<Vec<RunId>, _> = rows.iter().map(|row| row.try_get("id").map(RunId)).collect();

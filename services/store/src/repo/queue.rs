@@ -103,8 +103,8 @@ const PLACED: &str = "(s.busy_runs > 0 AND EXISTS (
                    AND b.fence > 0
                    AND b.due_at <= {now}))";
 
-/// [`BEST`] at a time that is told by `now`. Where it is known that none waits that is due before `earliest`, what is over and
-/// has left its entries there is not walked over.
+/// [`BEST`] at a time that is told by `now`. Rows that are due before `earliest` are no rivals: what is over has left its
+/// entries there.
 pub(crate) fn best(now: &str, earliest: Option<&str>) -> String {
     let earliest = earliest.map(|at| format!("\n                   AND b.due_at >= {at}"));
     BEST.replace("{placed}", PLACED)

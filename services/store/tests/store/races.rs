@@ -1,5 +1,5 @@
 //! Races of a thousand rounds, with a barrier at each step: a hint against the end of a run, and two claimers against
-//! one endpoint; and eight claimers of a thousand runs. In memory, on SQLite and on PostgreSQL.
+//! one endpoint; eight claimers of a thousand runs; and endpoints that change jobs. In memory, on SQLite and on PostgreSQL.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,9 +7,9 @@ use baton_domain::{
     call::CallOutcome,
     fixtures::{MemoryStore, SeededChance, TestClock, contract::World},
     hint::Instruction,
-    ids::{EndpointId, HintId},
+    ids::{EndpointId, HintId, JobId, RunId},
     ports::Store,
-    run::{Cause, RunStatus},
+    run::{Cause, LiveRun, Run, RunStatus, Slot, Source},
     schedule::{FinishedRun, Settled},
     services::{
         Claim, ClaimedRun, Claims, EndpointDraft, Idempotency, NextDue, Purpose, Queue, RunRequest, StoreQueue,
@@ -17,7 +17,7 @@ use baton_domain::{
     time::{Clock as _, Timestamp, after},
 };
 use baton_store::postgres::coming::next_due;
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement, Value, prelude::Uuid};
 use tokio::sync::Barrier;
 
 use crate::databases::{OwnDatabase, postgres_pair, postgres_world, sqlite_world};
@@ -209,6 +209,62 @@ async fn two_claimers_against_one_endpoint(world: World, other: Arc<dyn Queue>) 
     }
     assert_eq!(left.iter().sum::<usize>() + right.iter().sum::<usize>(), ended);
     assert_eq!(ended, ROUNDS, "each run was claimed once and ended once");
+}
+
+/// Two endpoints that change places, each with a step of its job's planner that waits: four locks for each, of which two are
+/// the other's as well.
+async fn two_endpoints_change_jobs(world: World) {
+    let world = Arc::new(world);
+    let mut jobs = Vec::new();
+    for name in ["one", "two"] {
+        jobs.push(world.services.create_job(&world.user, name, "", &once()).await);
+    }
+    let jobs: Vec<JobId> = jobs
+        .into_iter()
+        .map(|job| job.expect("the job is created").id)
+        .collect();
+    let endpoints = [endpoint(&world, None).await, endpoint(&world, None).await];
+    for round in 0..ROUNDS / 10 {
+        let [here, there] = [jobs[round % 2], jobs[(round + 1) % 2]];
+        for (endpoint_id, job) in endpoints.into_iter().zip([here, there]) {
+            let assigned = world
+                .services
+                .assign_endpoint(&world.user, endpoint_id, Some(job))
+                .await;
+            assigned.expect("it is moved");
+            let id = RunId(Uuid::from_u128((round * 2) as u128 + u128::from(job == here)));
+            let (user, due) = (world.user.clone(), after(world.clock.now(), HOUR));
+            let mut run = Run::planned(id, endpoint_id, user, Source::AI_HINT, Cause::PlanStep, due);
+            run.job_id = Some(job);
+            let mut tx = world.store.begin().await.expect("the store is up");
+            let row = LiveRun::waiting(run, Slot::Extra);
+            tx.enqueue(&[row]).await.expect("the id is new");
+            tx.commit().await.expect("it is written");
+        }
+        let moves = endpoints.into_iter().zip([there, here]).map(|(endpoint_id, job)| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move {
+                world
+                    .services
+                    .assign_endpoint(&world.user, endpoint_id, Some(job))
+                    .await
+            })
+        });
+        for moved in moves.collect::<Vec<_>>() {
+            let moved = moved.await.expect("it does not panic");
+            moved.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_endpoints_change_jobs_on_postgres() {
+    two_endpoints_change_jobs(postgres_world().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_endpoints_change_jobs_on_sqlite() {
+    two_endpoints_change_jobs(sqlite_world().await).await;
 }
 
 /// Takes tens until nothing is left.

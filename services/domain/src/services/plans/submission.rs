@@ -159,7 +159,8 @@ impl<'a> Submission<'a> {
         })
     }
 
-    /// Ends the plan before this one: what it has not started will not start.
+    /// Ends the plan before this one: what it has not started will not start. Rows of endpoints that are not locked, as they
+    /// have left the job, are not this plan's to end.
     async fn supersede(&mut self, tx: &mut dyn Tx) -> Result<(), Error> {
         let Some(mut old) = self.running_before(tx).await? else {
             return Ok(());
@@ -168,7 +169,7 @@ impl<'a> Submission<'a> {
         tx.update_plan(&old).await?;
         let rows = tx.live_runs_of_plan(old.id).await?.into_iter();
         let unsent: Vec<Run> = rows
-            .filter(|row| is_unsent(row, self.now))
+            .filter(|row| is_unsent(row, self.now) && self.schedules.contains_key(&row.run.endpoint_id))
             .map(|row| dropped(row.run, SUPERSEDED, self.now))
             .collect();
         tx.move_to_history(&unsent).await?;
@@ -277,7 +278,7 @@ impl<'a> Submission<'a> {
 
 /// A step that has not come due.
 fn is_unsent(row: &LiveRun, now: Timestamp) -> bool {
-    let waits = row.run.status == RunStatus::Planned && row.run.attempt == 0;
+    let waits = row.run.status == RunStatus::Planned && !row.has_place();
     row.slot == Slot::Extra && waits && row.run.due_at > now
 }
 
