@@ -9,7 +9,8 @@ use baton_store::postgres::{
     session::Sessions,
     tls::Target,
 };
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, prelude::Uuid};
+use tokio_postgres::Row;
 
 use crate::{databases::OwnDatabase, head_start::ask, looks::once, polling::polled};
 
@@ -41,6 +42,18 @@ const HAND_OVERS: &str = "timestamptz, uuid[], text, float8, tid[], tid[]";
 
 /// How a statement of the hot path runs on a connection of the hot path, node by node.
 async fn plan_of(database: &OwnDatabase, sql: &str, types: &str, values: &str) -> Vec<String> {
+    let rows = prepared(
+        database,
+        sql,
+        types,
+        &format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) EXECUTE asked ({values})"),
+    )
+    .await;
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// What `then` gives on a connection of the hot path where that statement is prepared as `asked`.
+async fn prepared(database: &OwnDatabase, sql: &str, types: &str, then: &str) -> Vec<Row> {
     let target = Target::parse(&database.url()).expect("the URL is one");
     let pool = pool::open(&target, 1, Sessions::Own).expect("the pool opens");
     let client = pool.get().await.expect("the database accepts connections");
@@ -48,9 +61,7 @@ async fn plan_of(database: &OwnDatabase, sql: &str, types: &str, values: &str) -
         .batch_execute(&format!("PREPARE asked ({types}) AS {sql}"))
         .await
         .expect("the statement is right");
-    let explain = format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) EXECUTE asked ({values})");
-    let rows = client.query(&explain, &[]).await.expect("it runs");
-    rows.iter().map(|row| row.get(0)).collect()
+    client.query(then, &[]).await.expect("it runs")
 }
 
 /// How many pages the whole statement touched.
@@ -155,6 +166,36 @@ async fn a_look_from_a_floor_does_not_walk_over_what_is_over() {
     let glance = async |floor: &str| touched(next_due(false), GLANCES, format!("{now}, NULL, {floor}")).await;
     let (all, less) = (glance("NULL, NULL").await, glance(&format!("{now}, {now}")).await);
     assert!(all > less + 25, "{all} pages, {less} from the floor on");
+}
+
+/// What turns up behind a floor is seen when that is no longer good. Until then it holds up nothing of its endpoint, and beside
+/// the one that goes first it finds no room.
+#[tokio::test]
+async fn a_row_behind_the_floor_is_overtaken() {
+    const TWO: [&str; 3] = [
+        "DELETE FROM live_runs WHERE lane <> 0",
+        "UPDATE live_runs SET slot = 'extra', cause = 'manual', lane = 0,
+                              endpoint_id = (SELECT MIN(endpoint_id::text)::uuid FROM live_runs)",
+        "DELETE FROM live_runs WHERE id NOT IN (SELECT id FROM live_runs ORDER BY due_at DESC, id LIMIT 2)",
+    ];
+    let database = OwnDatabase::migrated().await;
+    let db = database.connect().await;
+    for statement in BURST.into_iter().chain(TWO) {
+        db.execute_unprepared(statement).await.expect("it is SQL");
+    }
+    let in_order = "SELECT ARRAY_AGG(id::text ORDER BY due_at, id) FROM live_runs";
+    let rows: Vec<String> = ask(&db, in_order).await;
+    let [earlier, later] = &rows[..] else {
+        panic!("{rows:?}")
+    };
+    let last: String = ask(&db, "SELECT QUOTE_LITERAL(MAX(due_at)) FROM live_runs").await;
+    let floor = format!("ARRAY_FILL({last}::timestamptz, ARRAY[64])");
+    for (lanes, first) in [("NULL", earlier), (&floor, later)] {
+        let ask = format!("EXECUTE asked (NULL, 100, NULL, 48, {lanes}, NULL, 4000)");
+        let due = prepared(&database, lock_due(false), CLAIMS, &ask).await;
+        let due: Vec<Uuid> = due.iter().map(|row| row.get("id")).collect();
+        assert_eq!(due.iter().map(Uuid::to_string).collect::<Vec<_>>(), [first.clone()]);
+    }
 }
 
 #[tokio::test]
