@@ -91,6 +91,7 @@ impl ClaimedRun {
 /// What a claim gave.
 #[derive(Debug, Clone)]
 pub struct Claims {
+    /// Their calls begin in this order.
     pub runs: Vec<ClaimedRun>,
     /// When it looked, by the store's clock, or what it is as of.
     pub at: Timestamp,

@@ -54,9 +54,10 @@ const ALONG: Duration = Duration::from_millis(1);
 /// The time of the claim is $6 where that is ahead of the database's clock, but by no more than twice `HEAD_START`: clocks
 /// differ a little, and tomorrow is not waited for. What comes due within `ALONG` more, or within the $7 microseconds that
 /// this claim is expected to take, is taken along, so that it does not wait for the end of this claim and for the next one.
+/// The first that comes due between then and $8 microseconds from now, unless that is NULL, is waited for (see `Pace`).
 /// `ahead_us` is how many microseconds the database's clock is behind the time of the claim at the end.
 ///
-/// With `per_host`, hosts to which $8 calls are in flight are passed over, and no host gets more rows than it has room
+/// With `per_host`, hosts to which $9 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
 pub fn lock_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| lock_due_of(false));
@@ -70,7 +71,7 @@ fn lock_due_of(per_host: bool) -> String {
             HOSTS,
             ", e.host",
             "JOIN job_endpoints e ON e.id = r.endpoint_id",
-            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $8::bigint)",
+            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $9::bigint)",
             ", c.host",
             WITHIN_HOSTS,
             "chosen",
@@ -109,7 +110,7 @@ const WITHIN_HOSTS: &str = "
       FROM (SELECT c.id, c.endpoint_id, c.place, c.state, c.placed, c.due_at, c.rank, c.host,
                    ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS number
               FROM ranked c) c
-     WHERE c.number <= $8::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
+     WHERE c.number <= $9::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
 
 /// Waits for the claims of others that count calls by host, and has them wait until the end of the transaction. A
 /// statement of its own: what it waited for is in the next one's snapshot.
@@ -118,6 +119,13 @@ pub const HOSTS_TURN: &str = "SELECT pg_advisory_xact_lock(hashtext('baton-host-
 const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
     SELECT COALESCE($1::timestamptz,
+                    (SELECT r.due_at
+                       FROM live_runs r
+                      WHERE r.status = 'planned'
+                        AND r.due_at > GREATEST(begin.at, begin.now + $7 * INTERVAL '1 microsecond')
+                        AND r.due_at <= begin.now + $8 * INTERVAL '1 microsecond'
+                      ORDER BY r.due_at
+                      LIMIT 1),
                     (SELECT r.due_at
                        FROM live_runs r
                       WHERE r.status = 'planned'

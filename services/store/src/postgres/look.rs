@@ -16,6 +16,7 @@ use super::{
     claim::lock_due,
     columns::param,
     floor::LastFloor,
+    pace::Pace,
     seldom::Seldom,
     session::{Hot, Step, Work, micros_as_float},
 };
@@ -46,8 +47,10 @@ impl Looks {
         }
     }
 
-    /// What that claim looks for in lanes that begin there; it is expected to take so long.
-    pub(super) fn of(&self, claim: &Claim, lanes: Option<Vec<Timestamp>>, takes: Duration) -> Look {
+    /// What that claim looks for in lanes that begin there, at the pace of the last ones.
+    pub(super) fn of(&self, claim: &Claim, lanes: Option<Vec<Timestamp>>, pace: &Pace) -> Look {
+        // With a limit of calls to a host all who claim would wait, and what is as of its time has that.
+        let may_wait = claim.host_concurrency.is_none() && claim.as_of.is_none();
         Look {
             now: self.hot.now(),
             limit: claim.limit,
@@ -56,7 +59,8 @@ impl Looks {
             per_host: claim.host_concurrency.map(i64::from),
             lanes,
             as_of: claim.as_of,
-            takes,
+            takes: pace.expected(),
+            patience: pace.patience().filter(|_| may_wait),
         }
     }
 
@@ -96,6 +100,7 @@ impl Looks {
             param(look.lanes.clone(), Type::TIMESTAMPTZ_ARRAY),
             param(look.as_of, Type::TIMESTAMPTZ),
             param(micros_as_float(look.takes), Type::FLOAT8),
+            param(look.patience.map(micros_as_float), Type::FLOAT8),
         ];
         params.extend(look.per_host.map(|most| param(most, Type::INT8)));
         let asked = Instant::now();
@@ -126,6 +131,8 @@ pub(super) struct Look {
     as_of: Option<Timestamp>,
     /// How long the claim is expected to take.
     takes: Duration,
+    /// What comes due by then is waited for.
+    patience: Option<Duration>,
 }
 
 /// Rows that are due at `now`, their endpoints locked.

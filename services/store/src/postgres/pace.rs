@@ -1,9 +1,13 @@
-//! How long a claim takes before its commit, as the last ones did.
+//! How long a claim takes before its commit, as the last ones did, and whether it is one of many.
 //!
 //! What comes due meanwhile would wait for the end of this claim and for the next one: it is taken along (see `claim`).
+//!
+//! Where few users have very much due, one claim follows the other, each with their share, and what others have due a moment
+//! later would wait for the rest of one and for all of the next. Such a claim waits for the first of that instead, for as long as
+//! another claim would take: the others start at their time, and the flood takes twice as long at most.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -14,21 +18,42 @@ use super::claim::HEAD_START;
 /// How much one claim tells of the next: a quarter.
 const WEIGHT: u64 = 4;
 
-/// In microseconds; claimers of one queue may lose a claim of each other.
+/// No claim counts as longer than this.
+const LONGEST: Duration = Duration::from_millis(10);
+
+/// Claimers of one queue may lose a claim of each other.
 #[derive(Debug, Default)]
-pub(super) struct Pace(AtomicU64);
+pub(super) struct Pace {
+    took_us: AtomicU64,
+    flooded: AtomicBool,
+}
 
 impl Pace {
+    /// No more than a claim's head start: what is due now would wait for longer.
     pub(super) fn expected(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed))
+        self.took().min(HEAD_START)
     }
 
-    /// More than a claim's head start counts as that: what is due now would wait for longer.
-    pub(super) fn took(&self, duration: Duration) {
-        let took = u64::try_from(micros(duration.min(HEAD_START))).unwrap_or_default();
-        let before = self.0.load(Ordering::Relaxed);
+    /// What comes due by then is waited for; `None` where there is no flood.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let flooded = self.flooded.load(Ordering::Relaxed);
+        flooded.then(|| self.took() * 2)
+    }
+
+    pub(super) fn note(&self, took: Duration) {
+        let took = u64::try_from(micros(took.min(LONGEST))).unwrap_or_default();
+        let before = self.took_us.load(Ordering::Relaxed);
         let after = (before * (WEIGHT - 1) + took) / WEIGHT;
-        self.0.store(after, Ordering::Relaxed);
+        self.took_us.store(after, Ordering::Relaxed);
+    }
+
+    /// Whether some have more due than their share of the last claim, while that had room for more.
+    pub(super) fn note_flood(&self, flooded: bool) {
+        self.flooded.store(flooded, Ordering::Relaxed);
+    }
+
+    fn took(&self) -> Duration {
+        Duration::from_micros(self.took_us.load(Ordering::Relaxed))
     }
 }
 
@@ -36,20 +61,41 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
     #[test]
     fn the_next_claim_is_expected_to_take_as_long_as_the_last_ones() {
-        let millis = Duration::from_millis;
         let pace = Pace::default();
         assert_eq!(pace.expected(), Duration::ZERO);
         for _ in 0..20 {
-            pace.took(millis(2));
+            pace.note(millis(2));
         }
         assert!((1_900..=2_000).contains(&pace.expected().as_micros()));
-        pace.took(millis(3));
+        pace.note(millis(3));
         assert!((2_100..=2_300).contains(&pace.expected().as_micros()));
         for _ in 0..50 {
-            pace.took(millis(300));
+            pace.note(millis(300));
         }
         assert!(pace.expected() <= HEAD_START && pace.expected() > millis(3));
+    }
+
+    #[test]
+    fn in_a_flood_another_claim_s_time_is_waited_and_not_for_ever() {
+        let pace = Pace::default();
+        for _ in 0..50 {
+            pace.note(millis(6));
+        }
+        assert_eq!(pace.patience(), None);
+        pace.note_flood(true);
+        let patience = pace.patience().expect("it is a flood");
+        assert!(patience > millis(11) && patience <= millis(12), "{patience:?}");
+        for _ in 0..50 {
+            pace.note(millis(300));
+        }
+        assert!(pace.patience() <= Some(2 * LONGEST));
+        pace.note_flood(false);
+        assert_eq!(pace.patience(), None);
     }
 }

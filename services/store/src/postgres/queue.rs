@@ -5,7 +5,7 @@
 //! are made at once; `coming` has what is waited for, `finish` the ends and `plain` those that change the least.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -130,7 +130,7 @@ impl PostgresQueue {
 
     /// Looks in lanes that begin there.
     async fn claim_on(&self, work: Work, claim: &Claim, lanes: Option<Vec<Timestamp>>) -> StoreResult<Claims> {
-        let look = self.looks.of(claim, lanes, self.pace.expected());
+        let look = self.looks.of(claim, lanes, &self.pace);
         if claim.host_concurrency.is_some() {
             work.one(Step::new(HOSTS_TURN, Vec::new())).await?;
         }
@@ -142,7 +142,9 @@ impl PostgresQueue {
             cut,
             ..
         } = self.looks.due(&work, look).await?;
-        let more = due.len() >= claim.limit || (cut > 0 && !due.is_empty());
+        let (full, more) = (due.len() >= claim.limit, cut > 0 && !due.is_empty());
+        self.pace.note_flood(more && !full);
+        let order: HashMap<RunId, usize> = due.iter().map(|row| row.run).zip(0..).collect();
         let mut handed = Vec::new();
         let mut apart = Apart::default();
         if !due.is_empty() {
@@ -157,7 +159,7 @@ impl PostgresQueue {
             if !left.is_empty() {
                 apart = claim_apart(&work, claim, &left, now, self.chance.as_ref()).await?;
             }
-            self.pace.took(begun.elapsed());
+            self.pace.note(begun.elapsed());
             // Nobody sees it before its time.
             sleep_until(begins).await;
         }
@@ -166,10 +168,9 @@ impl PostgresQueue {
         let read = async { handed.iter().map(claimed_of).collect::<StoreResult<Vec<ClaimedRun>>>() };
         let (_, mut runs) = try_join(commit, read).await?;
         let Apart { claimed, cooling } = apart;
-        if !claimed.is_empty() {
-            runs.extend(claimed);
-            runs.sort_by_key(|claimed| (claimed.run.due_at, claimed.run.id));
-        }
+        runs.extend(claimed);
+        // As they were found: the first of every lane is called before the second of any.
+        runs.sort_by_key(|claimed| order.get(&claimed.run.id).copied());
         if !cooling.is_empty() {
             self.hold_back(&cooling).await;
         }
@@ -178,7 +179,7 @@ impl PostgresQueue {
             runs,
             at: now,
             since: begins,
-            more,
+            more: full || more,
         })
     }
 

@@ -106,34 +106,40 @@ async fn what_is_claimed_before_its_time_is_seen_by_nobody_until_then() {
     assert!(watching.await.expect("nothing was seen before its time").is_none());
 }
 
-/// It would wait for the end of this claim, and for the next one.
+/// It would wait for the end of this claim, and for the next one. In a flood the first that comes due after that is waited for.
 #[tokio::test]
 async fn what_comes_due_while_a_claim_takes_its_time_is_taken_along() {
     const APART: Duration = Duration::from_millis(500);
     let database = OwnDatabase::migrated().await;
     let db = database.connect().await;
     let (services, _queue) = serve(&database).await;
-    for (takes_us, found) in [(1_000_000, 2), (0, 1)] {
+    for (takes_us, patience_us, found) in [
+        ("1000000", "NULL", 3),
+        ("0", "NULL", 1),
+        ("0", "2000000", 2),
+        ("0", "1", 1),
+    ] {
         // Once this is not held up for longer than they are apart.
         once(async || {
             db.execute_unprepared("DELETE FROM live_runs").await.expect("it is SQL");
             let soon = time(&db).await;
-            let later = after(soon, APART);
-            for at in [soon, later] {
+            let times = [soon, after(soon, APART), after(soon, 2 * APART)];
+            for at in times {
                 submit_for(&services, endpoint(&services, &ada()).await, at).await;
             }
             let tx = db.begin().await.expect("a transaction begins");
             let prepare = format!("PREPARE looked ({CLAIMS}) AS {}", lock_due(false));
             tx.execute_unprepared(&prepare).await.expect("it is SQL");
-            let look = format!("EXECUTE looked (NULL, 10, NULL, 48, NULL, NULL, {takes_us})");
+            let look = format!("EXECUTE looked (NULL, 10, NULL, 48, NULL, NULL, {takes_us}, {patience_us})");
             let rows = tx.query_all_raw(Statement::from_string(DbBackend::Postgres, look));
             let rows = rows.await.expect("it runs");
+            let in_time = time(&db).await < times[1];
             tx.execute_unprepared("DEALLOCATE looked").await.expect("it is there");
             tx.rollback().await.expect("nothing was written");
             let now: Timestamp = rows[0].try_get("", "now").expect("it is a time");
-            (now <= later).then(|| {
-                assert_eq!(rows.len(), found);
-                assert_eq!(now == later, found == 2, "{now}");
+            in_time.then(|| {
+                assert_eq!(rows.len(), found, "{takes_us}, {patience_us}");
+                assert_eq!(now == times[found - 1], found > 1, "{now}");
             })
         })
         .await;

@@ -88,6 +88,21 @@ async fn a_queue_full_of_what_is_over_hides_nothing_for_long() {
     held.rollback().await.expect("the snapshot was held until now");
 }
 
+/// Calls begin in that order: nobody's waits for all that another user has.
+#[tokio::test]
+async fn the_first_of_every_lane_is_handed_out_before_the_second_of_any() {
+    let database = OwnDatabase::migrated().await;
+    let (services, queue) = serve(&database).await;
+    let [ada, bob] = ["ada", "bob"].map(|name| UserId(name.to_owned()));
+    let mut of_ada = Vec::new();
+    for _ in 0..3 {
+        of_ada.push(submit_to(&services, &ada, endpoint(&services, &ada).await).await);
+    }
+    let of_bob = submit_to(&services, &bob, endpoint(&services, &bob).await).await;
+    let runs = claimed(queue.as_ref(), 10).await;
+    assert_eq!(runs, [of_ada[0], of_bob, of_ada[1], of_ada[2]]);
+}
+
 /// A run that may start behind a hundred that may not, while other lanes always have some that may.
 #[tokio::test]
 async fn all_of_a_lane_is_searched_now_and_then() {

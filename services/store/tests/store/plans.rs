@@ -36,7 +36,7 @@ pub const BURST: [&str; 5] = [
 ];
 
 /// The types of the parameters of `lock_due`, of `next_due` and of `CLAIM`.
-pub const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[], timestamptz, float8";
+pub const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[], timestamptz, float8, float8";
 const GLANCES: &str = "timestamptz, timestamptz, timestamptz, timestamptz";
 const HAND_OVERS: &str = "timestamptz, uuid[], text, float8, tid[], tid[]";
 
@@ -112,7 +112,7 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
             (
                 lock_due(false),
                 CLAIMS,
-                "NULL, 100, NULL, 48, NULL, NULL, 4000",
+                "NULL, 100, NULL, 48, NULL, NULL, 4000, 8000",
                 "live_runs_lane",
                 192.0,
             ),
@@ -157,7 +157,7 @@ async fn a_look_from_a_floor_does_not_walk_over_what_is_over() {
         touched(
             lock_due(false),
             CLAIMS,
-            format!("{now}, 1, NULL, 48, {lanes}, NULL, NULL"),
+            format!("{now}, 1, NULL, 48, {lanes}, NULL, NULL, NULL"),
         )
         .await
     };
@@ -191,7 +191,7 @@ async fn a_row_behind_the_floor_is_overtaken() {
     let last: String = ask(&db, "SELECT QUOTE_LITERAL(MAX(due_at)) FROM live_runs").await;
     let floor = format!("ARRAY_FILL({last}::timestamptz, ARRAY[64])");
     for (lanes, first) in [("NULL", earlier), (&floor, later)] {
-        let ask = format!("EXECUTE asked (NULL, 100, NULL, 48, {lanes}, NULL, 4000)");
+        let ask = format!("EXECUTE asked (NULL, 100, NULL, 48, {lanes}, NULL, 4000, NULL)");
         let due = prepared(&database, lock_due(false), CLAIMS, &ask).await;
         let due: Vec<Uuid> = due.iter().map(|row| row.get("id")).collect();
         assert_eq!(due.iter().map(Uuid::to_string).collect::<Vec<_>>(), [first.clone()]);
