@@ -193,8 +193,8 @@ async fn a_row_behind_the_floor_is_overtaken() {
     for (lanes, first) in [("NULL", earlier), (&floor, later)] {
         let ask = format!("EXECUTE asked (NULL, 100, NULL, 48, {lanes}, NULL, 4000, NULL)");
         let due = prepared(&database, lock_due(false), CLAIMS, &ask).await;
-        let due: Vec<Uuid> = due.iter().map(|row| row.get("id")).collect();
-        assert_eq!(due.iter().map(Uuid::to_string).collect::<Vec<_>>(), [first.clone()]);
+        let due: Vec<String> = due.iter().map(|row| row.get::<_, Uuid>("id").to_string()).collect();
+        assert_eq!(due, [first.as_str()]);
     }
 }
 
