@@ -95,9 +95,9 @@ impl Cluster {
         lock(&self.living).push(Scheduler { door, life });
     }
 
-    /// Ends one scheduler in the midst of whatever it does: nothing is finished, its connections break.
-    pub fn kill_one(&self) {
-        let killed = lock(&self.living).remove(0);
+    /// Ends that scheduler in the midst of whatever it does: nothing is finished, its connections break.
+    pub fn kill(&self, number: usize) {
+        let killed = lock(&self.living).remove(number);
         killed.life.iter().for_each(AbortHandle::abort);
     }
 

@@ -34,8 +34,8 @@ pub struct Play {
     pub model: Option<Arc<dyn Model>>,
     pub planners: usize,
     pub schedulers: usize,
-    /// When a scheduler is killed.
-    pub kill_at: Option<Duration>,
+    /// When which scheduler is killed.
+    pub kill_at: Option<(Duration, usize)>,
     /// A text in every response.
     pub injected: Option<&'static str>,
 }
@@ -152,9 +152,9 @@ impl Stage {
             self.enter_phase(passed).await;
             self.look().await;
             let next = passed + LOOK;
-            if let Some(kill_at) = self.play.kill_at.filter(|at| (passed..next).contains(at)) {
-                sleep_until(self.start + kill_at).await;
-                self.cluster.kill_one();
+            if let Some((at, number)) = self.play.kill_at.filter(|(at, _)| (passed..next).contains(at)) {
+                sleep_until(self.start + at).await;
+                self.cluster.kill(number);
             }
             sleep_until(self.start + next).await;
             passed = next;
