@@ -31,6 +31,7 @@ mod m0014_planner_modes;
 mod m0015_job_history;
 mod m0016_endpoint_order;
 mod m0017_runs_by_id;
+mod m0018_due_only;
 
 /// Every step, oldest first.
 pub struct Migrator;
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_job_history::Migration),
             Box::new(m0016_endpoint_order::Migration),
             Box::new(m0017_runs_by_id::Migration),
+            Box::new(m0018_due_only::Migration),
         ]
     }
 }

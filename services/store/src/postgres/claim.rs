@@ -124,7 +124,7 @@ WITH clock AS MATERIALIZED (
                       WHERE r.status = 'planned'
                         AND r.due_at > GREATEST(begin.at, begin.now + $7 * INTERVAL '1 microsecond')
                         AND r.due_at <= begin.now + $8 * INTERVAL '1 microsecond'
-                      ORDER BY r.due_at
+                      ORDER BY r.due_at NULLS FIRST
                       LIMIT 1),
                     (SELECT r.due_at
                        FROM live_runs r
@@ -132,7 +132,7 @@ WITH clock AS MATERIALIZED (
                         AND r.due_at > begin.at
                         AND r.due_at <= GREATEST(begin.at + INTERVAL '{along}',
                                                  begin.now + $7 * INTERVAL '1 microsecond')
-                      ORDER BY r.due_at DESC
+                      ORDER BY r.due_at DESC NULLS LAST
                       LIMIT 1),
                     begin.at) AS now
       FROM (SELECT clock.now,

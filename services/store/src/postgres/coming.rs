@@ -50,7 +50,7 @@ const EARLIEST: &str = "LEAST(
                {due}
                AND (r.fence > 0 OR s.busy_runs < s.room)
                {full}
-             ORDER BY r.due_at
+             ORDER BY r.due_at NULLS FIRST
              LIMIT 1),
            (SELECT lease_until
               FROM live_runs

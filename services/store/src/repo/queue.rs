@@ -134,7 +134,7 @@ const NEXT_DUE: &str = "
              WHERE r.status = 'planned'
                AND r.due_at > $1
                AND (r.fence > 0 OR s.busy_runs < s.room){full}
-             ORDER BY r.due_at
+             ORDER BY r.due_at NULLS FIRST
              LIMIT 1) AS due_at,
            (SELECT lease_until
               FROM live_runs

@@ -104,27 +104,30 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
     for statement in BURST {
         db.execute_unprepared(statement).await.expect("the burst is written");
     }
-    // Without statistics, and with those of a queue that is full.
-    for learn in ["SELECT 1", "ANALYZE"] {
-        db.execute_unprepared(learn).await.expect("it is SQL");
-        // A claim looks at one row more of a lane than it may take, in as many steps of its index as there are lanes.
-        for (sql, types, values, index, most) in [
-            (
-                lock_due(false),
-                CLAIMS,
-                "NULL, 100, NULL, 48, NULL, NULL, 4000, 8000",
-                "live_runs_lane",
-                192.0,
-            ),
-            (floor::READ, "float8", "15e6", "live_runs_lane", 64.0),
-            (next_due(false), GLANCES, "NULL, NULL, NULL, NULL", "live_runs_due", 1.0),
-        ] {
-            let plan = plan_of(&database, sql, types, values).await;
-            assert!(plan.iter().any(|line| line.contains(index)), "{plan:#?}");
-            assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
-            assert!(busiest(&plan) <= most, "{plan:#?}");
-            // A search for rivals that finds none gives no rows, however much it reads.
-            assert!(read_in_vain(&plan).iter().all(|rows| *rows <= 1.0), "{plan:#?}");
+    // Of many users, and of one, whose lane is all that statistics know. Without statistics, and with those of a full queue.
+    for lanes in ["SELECT 1", "UPDATE live_runs SET lane = 7"] {
+        db.execute_unprepared(lanes).await.expect("it is SQL");
+        for learn in ["SELECT 1", "ANALYZE"] {
+            db.execute_unprepared(learn).await.expect("it is SQL");
+            // A claim looks at one row more of a lane than it may take, in as many steps of its index as there are lanes.
+            for (sql, types, values, index, most) in [
+                (
+                    lock_due(false),
+                    CLAIMS,
+                    "NULL, 100, NULL, 48, NULL, NULL, 4000, 8000",
+                    "live_runs_lane",
+                    192.0,
+                ),
+                (floor::READ, "float8", "15e6", "live_runs_lane", 64.0),
+                (next_due(false), GLANCES, "NULL, NULL, NULL, NULL", "live_runs_due", 1.0),
+            ] {
+                let plan = plan_of(&database, sql, types, values).await;
+                assert!(plan.iter().any(|line| line.contains(index)), "{plan:#?}");
+                assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
+                assert!(busiest(&plan) <= most, "{plan:#?}");
+                // A search for rivals that finds none gives no rows, however much it reads.
+                assert!(read_in_vain(&plan).iter().all(|rows| *rows <= 1.0), "{plan:#?}");
+            }
         }
     }
 }
