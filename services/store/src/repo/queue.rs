@@ -66,31 +66,35 @@ const DUE: &str = "
 /// An earlier row is better than any that is no cadence row, and is met at once: so of an endpoint's rows, however many wait,
 /// only the first and the cadence row have the others looked at for one with a place, which is there only while the endpoint
 /// is busy. `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
-/// statistics those look like the cheapest way to find a single row, and are the dearest.
+/// statistics those look like the cheapest way to find a single row, and are the dearest. The first is asked for by its order,
+/// and the plan row by its slot (`NOT` hides its time from SQLite, which would take the index of an endpoint's times for it):
+/// whatever bounds times only is read by SQLite from end to end, and a backlog may all be due at one time.
 const BEST: &str = "CASE
            WHEN r.fence > 0
-           THEN NOT EXISTS (
-                SELECT 1
+           THEN r.id = (
+                SELECT b.id
                   FROM live_runs b
                  WHERE b.endpoint_id = r.endpoint_id
                    AND b.status <> 'running'
                    AND b.fence > 0{earliest}
-                   AND (b.due_at, b.id) < (r.due_at, r.id))
+                 ORDER BY b.due_at, b.id
+                 LIMIT 1)
            WHEN r.slot = 'plan' AND r.cause IN ('cron', 'interval', 'hint-interval')
            THEN NOT {placed}
-           ELSE NOT EXISTS (
-                SELECT 1
+           ELSE r.id = (
+                SELECT b.id
                   FROM live_runs b
                  WHERE b.endpoint_id = r.endpoint_id
                    AND b.status <> 'running'{earliest}
-                   AND (b.due_at, b.id) < (r.due_at, r.id))
+                 ORDER BY b.due_at, b.id
+                 LIMIT 1)
             AND NOT EXISTS (
                 SELECT 1
                   FROM live_runs b
                  WHERE b.endpoint_id = r.endpoint_id
                    AND b.slot = 'plan'
                    AND b.cause IN ('cron', 'interval', 'hint-interval')
-                   AND b.due_at <= {now})
+                   AND NOT b.due_at > {now})
             AND NOT {placed}
            END";
 
