@@ -370,7 +370,7 @@ impl SqlTx {
 }
 
 /// [`DUE`] for SQLite's own queue, whatever host is called: its first columns are the table's.
-pub(crate) fn due() -> &'static str {
+pub fn due() -> &'static str {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         let columns = list_of::<live_run::Model>("r");
         within_hosts(&due_with(&columns), 4, None).0

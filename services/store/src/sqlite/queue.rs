@@ -32,8 +32,10 @@ use crate::{
     finishing::{Fast, Finishing},
     hot::{Answers, Requests, Writes, by_endpoint, judge},
     mapping::runs::live_of,
-    repo::queue::{ACTIVE_LANES, due, in_turn, next_due, wider_share},
+    repo::queue::{ACTIVE_LANES, in_turn, next_due, wider_share},
 };
+
+pub use crate::repo::queue::due;
 
 /// Claims and finishes by the domain's own transitions, a batch in one go.
 pub struct SqliteQueue {

@@ -15,6 +15,7 @@ mod polling;
 mod races;
 mod rows;
 mod schema;
+mod searches;
 mod start;
 mod submits;
 mod upgrades;
