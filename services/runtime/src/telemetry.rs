@@ -75,8 +75,12 @@ struct Providers {
 pub fn init(config: &TelemetryConfig) -> anyhow::Result<TelemetryGuard> {
     let providers = export::providers(config).context("cannot set up the OTLP exporters")?;
     let tracer = providers.traces.tracer(config.service_name);
+    // Each entering and leaving of a span would read a clock or bind a thread for what nobody reads: how long it was idle,
+    // and which span OpenTelemetry's own `Context::current` is in.
     let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer)
+        .with_tracked_inactivity(false)
+        .with_context_activation(false)
         .with_filter(span_filter());
     let lines = log_layer(config.log_format).with_filter(log_filter(&config.log_filter)?);
     tracing_subscriber::registry().with(spans).with(lines).try_init()?;

@@ -199,7 +199,8 @@ impl Queue for StoreQueue {
         // Locks may have waited: look again at what the rows say now.
         let ids: Vec<RunId> = candidates.iter().map(|row| row.run.id).collect();
         let mut rows = tx.live_runs(&ids).await?;
-        rows.sort_by_key(|row| (row.run.due_at, row.run.id));
+        let order: BTreeMap<RunId, usize> = ids.iter().copied().zip(0..).collect();
+        rows.sort_by_key(|row| order.get(&row.run.id).copied());
         let holder = claim.holder(now);
         let mut held_back = HeldBack::default();
         let mut claimed = Vec::new();

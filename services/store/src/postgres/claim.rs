@@ -205,10 +205,9 @@ SELECT l.id,
  ORDER BY l.rank, l.due_at, l.id";
 
 /// Hands the rows $2, whose endpoints are locked, to $3 at $1, with a lease of $4 microseconds. Returns the rows of
-/// `live_runs` as they are now, each with its endpoint's request, earliest due first. What has been claimed or moved before
-/// the lock was there is left alone, and so are rows whose claim takes more than this: those of endpoints whose runs may
-/// overlap, as their next time is planned at once, and a planner's wishes on endpoints with a cooldown, which may stand
-/// against them.
+/// `live_runs` as they are now, each with its endpoint's request, in any order. What has been claimed or moved before the
+/// lock was there is left alone, and so are rows whose claim takes more than this: those of endpoints whose runs may overlap,
+/// as their next time is planned at once, and a planner's wishes on endpoints with a cooldown, which may stand against them.
 ///
 /// The rows stood at the places $5, and are left alone if they no longer do; the states of their endpoints are locked at the
 /// places $6 and stay there. `moved` is how many states were written, which is as many as there are rows. `IS NOT DISTINCT FROM`
@@ -292,8 +291,7 @@ SELECT c.*,
                     AND p.slot = 'plan'
                     AND (p.one_shot_id IS NOT NULL OR p.cause IN ('hint-oneshot', 'hint-interval')))
        END AS hinted
-  FROM claimed c
- ORDER BY c.due_at, c.id";
+  FROM claimed c";
 
 /// What the hand-over at $1 of the rows $2 does to hints, in the same transaction. `used_up` takes the one-shot along that a
 /// plan row has consumed, and `recorded` appends that to the record. Where another row than the plan row was claimed,

@@ -133,14 +133,13 @@ fn claim_in(
     let holder = claim.holder(now);
     let mut writes = Writes::default();
     let mut cooling = Vec::new();
-    let (mut rows, cut) = due_rows(tx, claim.limit, now)?;
+    let (rows, cut) = due_rows(tx, claim.limit, now)?;
     let mut claims = Claims {
         runs: Vec::with_capacity(rows.len()),
         at: now,
         since: Instant::now(),
         more: rows.len() >= claim.limit || (cut && !rows.is_empty()),
     };
-    rows.sort_by_key(|row| (row.run.due_at, row.run.id));
     for row in rows {
         let Some(mut schedule) = schedule(tx, Requests::Read, row.run.endpoint_id)? else {
             continue;
