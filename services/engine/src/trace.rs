@@ -8,7 +8,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 /// The header name under which the context was stored.
 const TRACE_PARENT: &str = "traceparent";
 
-/// The span of one attempt. Its parent is set here: later, once it was entered, would be too late.
+/// The span of one attempt. Its parent is set here: later, once its context was asked for, would be too late.
 pub(crate) fn span_of(claimed: &ClaimedRun) -> Span {
     let span = tracing::info_span!(
         "run.execute",

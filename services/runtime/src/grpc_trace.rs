@@ -114,7 +114,7 @@ fn open_server_span<B>(request: &Request<B>) -> Span {
         rpc.method = method,
         rpc.grpc.status_code = Empty,
     );
-    // A span that was entered, or whose context was asked for, takes no parent any more: this comes first.
+    // A span whose context was asked for takes no parent any more: this comes first.
     // It fails where no trace is recorded at all, which is no fault of this call.
     span.set_parent(context::extract(request.headers())).ok();
     span

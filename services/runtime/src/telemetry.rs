@@ -75,8 +75,8 @@ struct Providers {
 pub fn init(config: &TelemetryConfig) -> anyhow::Result<TelemetryGuard> {
     let providers = export::providers(config).context("cannot set up the OTLP exporters")?;
     let tracer = providers.traces.tracer(config.service_name);
-    // Each entering and leaving of a span would read a clock or bind a thread for what nobody reads: how long it was idle,
-    // and which span OpenTelemetry's own `Context::current` is in.
+    // Each entering of a span would read a clock and bind its thread for what nobody reads: how long the span was idle, and
+    // what OpenTelemetry's own `Context::current` is. A parent is the current span of `tracing`, or is set.
     let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_tracked_inactivity(false)

@@ -203,6 +203,7 @@ fn check_spans(spans: &[Span]) {
         panic!("one outer span: {spans:?}")
     };
     assert!(outer.parent_span_id.is_empty());
+    assert_eq!(attribute(outer, "busy_ns"), None, "a span tells no more than its times");
     only_child(spans, "inner", outer);
     let mut clients = named(spans, METHOD);
     clients.retain(|span| span.kind == SpanKind::Client as i32);

@@ -6,14 +6,14 @@
 //! locks; so each has lanes of its own.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
 };
 
 use baton_domain::{
     ports::StoreResult,
     run::{LANES, lane_of},
-    services::{Claim, Claims},
+    services::{Claim, ClaimedRun, Claims},
     time::Timestamp,
 };
 
@@ -102,16 +102,25 @@ pub(super) fn both(even: StoreResult<Claims>, odd: StoreResult<Claims>) -> Store
         }
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
-    // By turns, as either half has the first of every lane before the second of any.
-    let mut odd = other.runs.into_iter();
-    let by_turns = claims.runs.into_iter().flat_map(|run| [Some(run), odd.next()]);
-    claims.runs = by_turns.flatten().collect();
-    claims.runs.extend(odd);
+    claims.runs = in_turn(claims.runs.into_iter().chain(other.runs));
     // What came due since the earlier of them looked has not been passed over by both.
     claims.at = claims.at.min(other.at);
     claims.since = claims.since.min(other.since);
     claims.more |= other.more;
     Ok(claims)
+}
+
+/// The first of every lane before the second of any, by when they are due; those of each lane stand in order.
+fn in_turn(runs: impl Iterator<Item = ClaimedRun>) -> Vec<ClaimedRun> {
+    let mut seen: BTreeMap<u8, usize> = BTreeMap::new();
+    let mut rank = |claimed: &ClaimedRun| {
+        let seen = seen.entry(lane_of(&claimed.run.user_id)).or_default();
+        *seen += 1;
+        *seen
+    };
+    let mut ranked: Vec<(usize, ClaimedRun)> = runs.map(|claimed| (rank(&claimed), claimed)).collect();
+    ranked.sort_by_key(|(rank, claimed)| (*rank, claimed.run.due_at, claimed.run.id));
+    ranked.into_iter().map(|(_, claimed)| claimed).collect()
 }
 
 #[cfg(test)]
@@ -126,7 +135,6 @@ mod tests {
         error::StoreError,
         ids::{EndpointId, RunId, UserId},
         run::{Cause, Run, Source},
-        services::ClaimedRun,
         time::from_micros,
     };
     use uuid::Uuid;
@@ -259,15 +267,15 @@ mod tests {
     }
 
     #[test]
-    fn halves_by_turns_are_one_claim_as_of_the_earlier() {
-        let one = users(1, 0);
-        let claims = both(Ok(taken(2, &one, 20)), Ok(taken(3, &one, 10))).expect("both succeed");
+    fn halves_are_one_claim_as_of_the_earlier_with_the_first_of_every_lane_before_the_second_of_any() {
+        let (one_lane, three_lanes) = (users(1, 0), users(0, 3));
+        let claims = both(Ok(taken(2, &one_lane, 20)), Ok(taken(4, &three_lanes, 10))).expect("both succeed");
         let due: Vec<i64> = claims
             .runs
             .iter()
             .map(|claimed| claimed.run.due_at.timestamp_micros())
             .collect();
-        assert_eq!((due, claims.at), (vec![20, 10, 21, 11, 12], at(10)));
+        assert_eq!((due, claims.at), (vec![10, 11, 12, 20, 13, 21], at(10)));
     }
 
     #[test]

@@ -68,7 +68,8 @@ const DUE: &str = "
 /// is busy. `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
 /// statistics those look like the cheapest way to find a single row, and are the dearest. The first is asked for by its order,
 /// and the plan row by its slot (`NOT` hides its time from SQLite, which would take the index of an endpoint's times for it):
-/// whatever bounds times only is read by SQLite from end to end, and a backlog may all be due at one time.
+/// SQLite reads what bounds times from end to end, and a backlog may all be due at one time. Rows with a place are looked for
+/// that way still, where an endpoint is busy and has room.
 const BEST: &str = "CASE
            WHEN r.fence > 0
            THEN r.id = (
@@ -127,7 +128,8 @@ const EXPIRED: &str = "
      LIMIT $2";
 
 /// Other claimers leave out what is locked. The endpoint is locked before the row, as everybody does, so nobody waits
-/// for a row while holding what its owner wants.
+/// for a row while holding what its owner wants. What the first row of an endpoint is, a snapshot says that may be older than
+/// the lock: whoever claims looks at the rows again.
 const SKIP_LOCKED: &str = " FOR UPDATE OF s, r SKIP LOCKED";
 
 /// One row: when the earliest waiting row that nothing blocks comes due, and when the earliest lease ends.
@@ -369,7 +371,8 @@ impl SqlTx {
     }
 }
 
-/// [`DUE`] for SQLite's own queue, whatever host is called: its first columns are the table's.
+/// What SQLite's own queue looks for in a lane, whatever host is called: at $1, up to $2 rows of lane $3, whose columns are the
+/// table's.
 pub fn due() -> &'static str {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         let columns = list_of::<live_run::Model>("r");

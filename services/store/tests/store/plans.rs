@@ -104,7 +104,7 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
     for statement in BURST {
         db.execute_unprepared(statement).await.expect("the burst is written");
     }
-    // Of many users, and of one, whose lane is all that statistics know. Without statistics, and with those of a full queue.
+    // In all lanes, and in one. Without statistics, with those of a full queue, with those of other lanes, and of this one alone.
     for lanes in ["SELECT 1", "UPDATE live_runs SET lane = 7"] {
         db.execute_unprepared(lanes).await.expect("it is SQL");
         for learn in ["SELECT 1", "ANALYZE"] {
