@@ -107,6 +107,8 @@ pub(crate) fn judge(reports: &[FinishedRun], loaded: Loaded, chance: &dyn Chance
         mut schedules,
         mut rows,
     } = loaded;
+    let is_planned = |(id, schedule): (&EndpointId, &Schedule)| schedule.plan_row.is_some().then_some(id.0);
+    let planned: HashSet<Uuid> = schedules.iter().filter_map(is_planned).collect();
     let mut answers: Answers = vec![None; reports.len()];
     let mut writes = Writes::default();
     for positions in by_endpoint(reports).into_values() {
@@ -126,6 +128,8 @@ pub(crate) fn judge(reports: &[FinishedRun], loaded: Loaded, chance: &dyn Chance
         }
         writes.add_ends(ends);
     }
+    // Mostly the run that has ended was the plan row, and there is none to replace.
+    writes.replanned.retain(|id| planned.contains(id));
     (answers, writes)
 }
 
