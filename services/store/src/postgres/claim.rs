@@ -284,12 +284,11 @@ WITH claimed AS (
 SELECT c.*,
        (SELECT COUNT(*) FROM moved) AS moved,
        CASE WHEN c.was_plan THEN c.one_shot_id IS NOT NULL
-            ELSE EXISTS (
-                 SELECT 1
+            ELSE COALESCE((
+                 SELECT p.one_shot_id IS NOT NULL OR p.cause IN ('hint-oneshot', 'hint-interval')
                    FROM live_runs p
                   WHERE p.endpoint_id = c.endpoint_id
-                    AND p.slot = 'plan'
-                    AND (p.one_shot_id IS NOT NULL OR p.cause IN ('hint-oneshot', 'hint-interval')))
+                    AND p.slot = 'plan'), FALSE)
        END AS hinted
   FROM claimed c";
 

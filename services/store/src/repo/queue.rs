@@ -66,10 +66,12 @@ const DUE: &str = "
 /// An earlier row is better than any that is no cadence row, and is met at once: so of an endpoint's rows, however many wait,
 /// only the first and the cadence row have the others looked at for one with a place, which is there only while the endpoint
 /// is busy. `status <> 'running'` says of a live row what `status = 'planned'` does, but fits no index of planned rows: without
-/// statistics those look like the cheapest way to find a single row, and are the dearest. The first is asked for by its order,
-/// and the plan row by its slot (`NOT` hides its time from SQLite, which would take the index of an endpoint's times for it):
-/// SQLite reads what bounds times from end to end, and a backlog may all be due at one time. Rows with a place are looked for
-/// that way still, where an endpoint is busy and has room.
+/// statistics those look like the cheapest way to find a single row, and are the dearest.
+///
+/// SQLite reads what bounds times from end to end, and a backlog may all be due at one time: so the first is asked for by its
+/// order, and the plan row without its time. Rows with a place are looked for that way still, where an endpoint is busy and has
+/// room. Nothing here is an `EXISTS`: PostgreSQL may answer that by reading the rows of all endpoints once, which statistics of
+/// a time when there were few make look cheap.
 const BEST: &str = "CASE
            WHEN r.fence > 0
            THEN r.id = (
@@ -89,24 +91,24 @@ const BEST: &str = "CASE
                    AND b.status <> 'running'{earliest}
                  ORDER BY b.due_at, b.id
                  LIMIT 1)
-            AND NOT EXISTS (
-                SELECT 1
+            AND COALESCE((
+                SELECT b.due_at > {now}
                   FROM live_runs b
                  WHERE b.endpoint_id = r.endpoint_id
                    AND b.slot = 'plan'
-                   AND b.cause IN ('cron', 'interval', 'hint-interval')
-                   AND NOT b.due_at > {now})
+                   AND b.cause IN ('cron', 'interval', 'hint-interval')), TRUE)
             AND NOT {placed}
            END";
 
 /// A row of the endpoint is due that holds a place.
-const PLACED: &str = "(s.busy_runs > 0 AND EXISTS (
-                SELECT 1
+const PLACED: &str = "(s.busy_runs > 0 AND COALESCE((
+                SELECT TRUE
                   FROM live_runs b
                  WHERE b.endpoint_id = r.endpoint_id
                    AND b.status <> 'running'
                    AND b.fence > 0
-                   AND b.due_at <= {now}))";
+                   AND b.due_at <= {now}
+                 LIMIT 1), FALSE))";
 
 /// [`BEST`] at a time that is told by `now`. Rows that are due before `earliest` are no rivals: what is over has left its
 /// entries there.

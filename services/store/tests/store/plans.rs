@@ -132,6 +132,35 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
     }
 }
 
+/// Statistics of a time when no cadence was planned make the whole index of plan rows look as cheap as one of its entries.
+#[tokio::test]
+async fn a_claim_looks_for_the_plan_row_of_each_endpoint_alone() {
+    const STALE: [&str; 3] = [
+        "UPDATE live_runs SET slot = 'extra', cause = 'manual'",
+        "ANALYZE",
+        "UPDATE live_runs SET slot = 'plan', cause = 'interval' WHERE due_at > '2020-01-01'",
+    ];
+    let database = OwnDatabase::migrated().await;
+    let db = database.connect().await;
+    for statement in BURST.into_iter().chain(STALE) {
+        db.execute_unprepared(statement).await.expect("it is SQL");
+    }
+    let due = "SELECT FORMAT('%L, %L, %L', ARRAY_AGG(r.id)::text, ARRAY_AGG(r.ctid)::text, ARRAY_AGG(s.ctid)::text)
+                 FROM (SELECT id, ctid, endpoint_id FROM live_runs WHERE slot = 'extra' LIMIT 100) r
+                 JOIN endpoint_state s USING (endpoint_id)";
+    let due: String = ask(&db, due).await;
+    let [ids, places, states] = due.split(", ").collect::<Vec<_>>()[..] else {
+        panic!("three arrays: {due}")
+    };
+    let hand_over = format!("'2020-01-01', {ids}, 'engine', 15e6, {places}, {states}");
+    let search = "'2020-01-01', 100, NULL, 48, NULL, NULL, NULL, NULL".to_owned();
+    for (sql, types, values) in [(lock_due(false), CLAIMS, search), (&*CLAIM, HAND_OVERS, hand_over)] {
+        let plan = plan_of(&database, sql, types, &values).await;
+        assert!(busiest(&plan) <= 192.0, "{plan:#?}");
+        assert!(read_in_vain(&plan).iter().all(|rows| *rows <= 1.0), "{plan:#?}");
+    }
+}
+
 /// Rows that are over leave their entries in the indexes, and while somebody holds an old snapshot all of them stay. A look
 /// that begins where the lanes begin does not walk over them.
 #[tokio::test]
