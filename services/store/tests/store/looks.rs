@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 
 use crate::{
     databases::OwnDatabase,
-    plans::BURST,
+    plans::burst,
     polling::{endpoint, polled, submit, submit_to},
 };
 
@@ -56,9 +56,7 @@ async fn a_queue_full_of_what_is_over_hides_nothing_for_long() {
     held.execute_unprepared("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT COUNT(*) FROM live_runs")
         .await
         .expect("the snapshot is taken");
-    for statement in BURST.into_iter().chain(["DELETE FROM live_runs"]) {
-        db.execute_unprepared(statement).await.expect("it is SQL");
-    }
+    burst(&db, &["DELETE FROM live_runs"]).await;
     let (services, queue) = serve(&database).await;
     for round in 0..4 {
         let run = submit(&services).await;

@@ -15,7 +15,7 @@ use tokio_postgres::Row;
 use crate::{databases::OwnDatabase, head_start::ask, looks::once, polling::polled};
 
 /// 20 000 endpoints of all lanes, each with a planned row, half of them due at one instant, and no statistics of any of it.
-pub const BURST: [&str; 5] = [
+const BURST: [&str; 5] = [
     "ALTER TABLE live_runs SET (autovacuum_enabled = off)",
     "ALTER TABLE endpoint_state SET (autovacuum_enabled = off)",
     "INSERT INTO job_endpoints (id, user_id, name, description, method, url, headers, min_interval_us, timeout_us,
@@ -34,6 +34,13 @@ pub const BURST: [&str; 5] = [
                          ELSE TIMESTAMPTZ '2020-01-01' + RANDOM() * INTERVAL '1 hour' END AS due_at
                FROM job_endpoints) planned",
 ];
+
+/// Writes the burst, and then what these statements make of it.
+pub async fn burst(db: &DatabaseConnection, then: &[&str]) {
+    for statement in BURST.iter().chain(then) {
+        db.execute_unprepared(statement).await.expect("it is SQL");
+    }
+}
 
 /// The types of the parameters of `lock_due`, of `next_due` and of `CLAIM`.
 pub const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[], timestamptz, float8, float8";
@@ -101,9 +108,7 @@ fn read_in_vain(plan: &[String]) -> Vec<f64> {
 async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
     let database = OwnDatabase::migrated().await;
     let db = database.connect().await;
-    for statement in BURST {
-        db.execute_unprepared(statement).await.expect("the burst is written");
-    }
+    burst(&db, &[]).await;
     // In all lanes, and in one. Without statistics, with those of a full queue, with those of other lanes, and of this one alone.
     for lanes in ["SELECT 1", "UPDATE live_runs SET lane = 7"] {
         db.execute_unprepared(lanes).await.expect("it is SQL");
@@ -125,7 +130,7 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
                 assert!(plan.iter().any(|line| line.contains(index)), "{plan:#?}");
                 assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
                 assert!(busiest(&plan) <= most, "{plan:#?}");
-                // A search for rivals that finds none gives no rows, however much it reads.
+                // A search for the first of an endpoint gives one row at most, however much it reads.
                 assert!(read_in_vain(&plan).iter().all(|rows| *rows <= 1.0), "{plan:#?}");
             }
         }
@@ -142,9 +147,7 @@ async fn a_claim_looks_for_the_plan_row_of_each_endpoint_alone() {
     ];
     let database = OwnDatabase::migrated().await;
     let db = database.connect().await;
-    for statement in BURST.into_iter().chain(STALE) {
-        db.execute_unprepared(statement).await.expect("it is SQL");
-    }
+    burst(&db, &STALE).await;
     let due = "SELECT FORMAT('%L, %L, %L', ARRAY_AGG(r.id)::text, ARRAY_AGG(r.ctid)::text, ARRAY_AGG(s.ctid)::text)
                  FROM (SELECT id, ctid, endpoint_id FROM live_runs WHERE slot = 'extra' LIMIT 100) r
                  JOIN endpoint_state s USING (endpoint_id)";
@@ -167,9 +170,7 @@ async fn a_claim_looks_for_the_plan_row_of_each_endpoint_alone() {
 async fn a_look_from_a_floor_does_not_walk_over_what_is_over() {
     let database = OwnDatabase::migrated().await;
     let db = database.connect().await;
-    for statement in BURST {
-        db.execute_unprepared(statement).await.expect("the burst is written");
-    }
+    burst(&db, &[]).await;
     // All but one were claimed in the first hour of 2020, and are over.
     for statement in [
         "UPDATE live_runs SET status = 'running', lease_until = due_at",
@@ -212,9 +213,7 @@ async fn a_row_behind_the_floor_is_overtaken() {
     ];
     let database = OwnDatabase::migrated().await;
     let db = database.connect().await;
-    for statement in BURST.into_iter().chain(TWO) {
-        db.execute_unprepared(statement).await.expect("it is SQL");
-    }
+    burst(&db, &TWO).await;
     let in_order = "SELECT ARRAY_AGG(id::text ORDER BY due_at, id) FROM live_runs";
     let rows: Vec<String> = ask(&db, in_order).await;
     let [earlier, later] = &rows[..] else {
@@ -268,9 +267,7 @@ async fn plain_ends_are_found_by_their_keys() {
     const TYPES: &str = "timestamptz, uuid[], uuid[], bigint[], bigint[], integer[], bytea[], boolean[]";
     let database = OwnDatabase::migrated().await;
     let db = database.connect().await;
-    for statement in BURST.into_iter().chain([IN_FLIGHT]) {
-        db.execute_unprepared(statement).await.expect("it is SQL");
-    }
+    burst(&db, &[IN_FLIGHT]).await;
     for learn in ["SELECT 1", "ANALYZE"] {
         db.execute_unprepared(learn).await.expect("it is SQL");
         let values = [
@@ -294,9 +291,7 @@ async fn leases_are_found_by_their_keys() {
     const TYPES: &str = "uuid[], bigint[], timestamptz, float8, float8";
     let database = OwnDatabase::migrated().await;
     let db = database.connect().await;
-    for statement in BURST {
-        db.execute_unprepared(statement).await.expect("it is SQL");
-    }
+    burst(&db, &[]).await;
     for learn in ["SELECT 1", "ANALYZE"] {
         // To be renewed are some of them, each time.
         for statement in [IN_FLIGHT, learn] {
@@ -328,9 +323,7 @@ async fn the_last_runs_of_an_endpoint_are_not_looked_for_through_the_queue() {
          WHERE relname = 'live_runs'";
     let database = OwnDatabase::migrated().await;
     let db = database.connect().await;
-    for statement in BURST.into_iter().chain([FEW, "VACUUM ANALYZE"]) {
-        db.execute_unprepared(statement).await.expect("it is SQL");
-    }
+    burst(&db, &[FEW, "VACUUM ANALYZE"]).await;
     let read = async || {
         let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, READ));
         let row = row.await.expect("it is SQL").expect("one row");

@@ -11,19 +11,19 @@ use crate::databases::Folder;
 /// An endpoint and its state.
 const ENDPOINT: &str = "
     INSERT INTO job_endpoints (id, user_id, name, description, method, url, headers, min_interval_us, timeout_us,
-                                retry_max_attempts, retry_base_delay_us, retry_max_delay_us, max_response_bytes, status,
-                                paused_until_resumed, version, created_at, updated_at)
-     SELECT ZEROBLOB(16), 'ada', 'hook', '', 'POST', 'http://shop.example/', '[]', 1000000, 1000000, 3, 1000000, 1000000,
-            65536, 'active', FALSE, 1, '2020-01-01T00:00:00+00:00', '2020-01-01T00:00:00+00:00';
+                               retry_max_attempts, retry_base_delay_us, retry_max_delay_us, max_response_bytes, status,
+                               paused_until_resumed, version, created_at, updated_at)
+    SELECT ZEROBLOB(16), 'ada', 'hook', '', 'POST', 'http://shop.example/', '[]', 1000000, 1000000, 3, 1000000, 1000000,
+           65536, 'active', FALSE, 1, '2020-01-01T00:00:00+00:00', '2020-01-01T00:00:00+00:00';
     INSERT INTO endpoint_state (endpoint_id, anchor_at, cursor_at, failures, changed_at, cadence_owed)
     SELECT id, created_at, created_at, 0, created_at, FALSE FROM job_endpoints";
 /// ?1 runs of it that wait, all due at one time.
 const BACKLOG: &str = "
-     WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?1)
-     INSERT INTO live_runs (id, endpoint_id, user_id, status, source, cause, planned_at, due_at, attempt,
-                            response_truncated, slot, lane, fence, losses)
-     SELECT RANDOMBLOB(16), id, 'ada', 'planned', 'manual', 'manual', created_at, created_at, 0, FALSE, 'extra', 0, 0, 0
-       FROM numbers, job_endpoints";
+    WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?1)
+    INSERT INTO live_runs (id, endpoint_id, user_id, status, source, cause, planned_at, due_at, attempt,
+                           response_truncated, slot, lane, fence, losses)
+    SELECT RANDOMBLOB(16), id, 'ada', 'planned', 'manual', 'manual', created_at, created_at, 0, FALSE, 'extra', 0, 0, 0
+      FROM numbers, job_endpoints";
 
 /// The steps of a search for one run that is due.
 async fn steps(runs: u32) -> i32 {
