@@ -3,7 +3,7 @@
 //! A run's id carries its planned time, and comes as `Idempotency-Key`: so lateness is what receivers see of it.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     future::IntoFuture as _,
     io::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::mpsc};
 use uuid::Uuid;
 
-use crate::spread::Spread;
+use crate::{figure::median, spread::Spread};
+
+const WINDOW_MICROS: i64 = 5_000_000;
 
 /// What a sink has seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,13 +38,21 @@ pub struct Seen {
     pub p50: f64,
     pub p99: f64,
     pub max: f64,
+    /// The median of the p99 of each five seconds of planned time: a moment in which the disk stalls is in few of them.
+    pub steady_p99: f64,
 }
 
 #[derive(Debug, Default)]
 struct Log {
     runs: HashSet<Uuid>,
-    /// Microseconds.
-    lateness: Vec<i64>,
+    calls: Vec<Call>,
+}
+
+/// Microseconds.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    planned: i64,
+    late: i64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -60,8 +70,8 @@ pub async fn serve(listener: TcpListener, mut questions: mpsc::Receiver<()>) -> 
     let routes = Router::new().route("/", post(receive)).with_state(shared.clone());
     let answer = async {
         while questions.recv().await.is_some() {
-            let Log { runs, lateness } = std::mem::take(&mut *shared.lock());
-            let seen = serde_json::to_string(&summary(runs.len(), lateness))?;
+            let Log { runs, calls } = std::mem::take(&mut *shared.lock());
+            let seen = serde_json::to_string(&summary(runs.len(), &calls))?;
             writeln!(std::io::stdout(), "{seen}")?;
         }
         anyhow::Ok(())
@@ -78,23 +88,38 @@ async fn receive(State(shared): State<Shared>, headers: HeaderMap) -> StatusCode
     let Some(run) = key.and_then(|text| Uuid::parse_str(text).ok()) else {
         return StatusCode::BAD_REQUEST;
     };
+    let planned = planned_micros(run);
     let mut log = shared.lock();
     log.runs.insert(run);
-    log.lateness.push(arrived - planned_micros(run));
+    log.calls.push(Call {
+        planned,
+        late: arrived - planned,
+    });
     StatusCode::OK
 }
 
-fn summary(runs: usize, lateness: Vec<i64>) -> Seen {
-    let (calls, early) = (lateness.len(), lateness.iter().filter(|late| **late < 0).count());
-    let Spread { p50, p99, max } = Spread::of(lateness);
+fn summary(runs: usize, calls: &[Call]) -> Seen {
+    let Spread { p50, p99, max } = Spread::of(calls.iter().map(|call| call.late).collect());
     Seen {
-        calls,
+        calls: calls.len(),
         runs,
-        early,
+        early: calls.iter().filter(|call| call.late < 0).count(),
         p50,
         p99,
         max,
+        steady_p99: steady_p99(calls),
     }
+}
+
+fn steady_p99(calls: &[Call]) -> f64 {
+    let first = calls.iter().map(|call| call.planned).min().unwrap_or_default();
+    let mut windows: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for call in calls {
+        let window = (call.planned - first) / WINDOW_MICROS;
+        windows.entry(window).or_default().push(call.late);
+    }
+    let p99s: Vec<f64> = windows.into_values().map(|late| Spread::of(late).p99).collect();
+    if p99s.is_empty() { 0.0 } else { median(&p99s) }
 }
 
 /// The time in a run's id: milliseconds, and a fraction in 4096ths of one, rounded down.
@@ -123,10 +148,30 @@ mod tests {
         assert!((0..=1).contains(&(1_764_000_000_123_456 - read)), "{read}");
     }
 
+    fn called(second: i64, late_millis: i64) -> Call {
+        Call {
+            planned: second * 1_000_000,
+            late: late_millis * 1_000,
+        }
+    }
+
+    #[test]
+    fn one_window_of_five_seconds_that_stalls_is_in_the_p99_and_not_in_the_steady_one() {
+        let late = |second: i64| if (5..10).contains(&second) { 50 } else { second / 5 + 1 };
+        let calls: Vec<Call> = (100..115).map(|second| called(second, late(second - 100))).collect();
+        let seen = summary(15, &calls);
+        assert!((seen.p99 - 50.0).abs() < f64::EPSILON);
+        assert!(
+            (seen.steady_p99 - 3.0).abs() < f64::EPSILON,
+            "the median of 1, 50 and 3"
+        );
+        assert!(summary(0, &[]).steady_p99.abs() < f64::EPSILON, "nothing came");
+    }
+
     #[test]
     fn a_summary_counts_runs_once_and_tells_what_came_early() {
-        let lateness: Vec<i64> = (-1..199).map(|late| late * 1_000).collect();
-        let seen = summary(150, lateness);
+        let calls: Vec<Call> = (-1..199).map(|late| called(0, late)).collect();
+        let seen = summary(150, &calls);
         assert_eq!((seen.calls, seen.runs, seen.early), (200, 150, 1));
         assert!((seen.p50 - 99.0).abs() < f64::EPSILON && (seen.p99 - 197.0).abs() < f64::EPSILON);
         assert!((seen.max - 198.0).abs() < f64::EPSILON);

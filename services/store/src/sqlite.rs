@@ -1,10 +1,11 @@
 //! SQLite in a file: WAL, one writer, a few readers, migrated at start, served by one process at a time.
 //!
 //! SeaORM serves the control plane and all reads; rusqlite serves claims and ends of runs, of which there may be many a
-//! second. For those read [`session`] (its transactions), [`cells`] (its rows) and `schedules` (both together), then
-//! [`queue`] and `plain`.
+//! second. For those read [`session`] (its transactions; `checkpoints` beside them), [`cells`] (its rows) and `schedules` (both
+//! together), then [`queue`] and `plain`.
 
 pub mod cells;
+mod checkpoints;
 mod plain;
 pub mod queue;
 mod schedules;
@@ -38,8 +39,8 @@ const READERS: u32 = 4;
 /// Pages that a connection keeps in memory, in KiB: what the queue and the newest of the history need. SQLite's own 2 MiB
 /// would have it read them again and again.
 const CACHE_KIB: u32 = 32 * 1024;
-/// Pages in the log after which a commit moves them into the file. A busy queue writes the same pages again and again; with
-/// SQLite's own thousand each of its commits would move them. The log takes 32 MiB then.
+/// Pages in the log after which they are moved into the file. A busy queue writes the same pages again and again; with SQLite's
+/// own thousand each of its commits would have them moved. The log takes 32 MiB then, and what is committed meanwhile.
 const CHECKPOINT: u32 = 8_192;
 
 /// Opens the file, creating and migrating it as needed, and holds it against other serving processes.
@@ -132,7 +133,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .pragma("cache_size", format!("-{CACHE_KIB}"))
-        .pragma("wal_autocheckpoint", CHECKPOINT.to_string())
+        // What the hot path has not had moved by then, a commit of the control plane does.
+        .pragma("wal_autocheckpoint", (2 * CHECKPOINT).to_string())
 }
 
 async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<DatabaseConnection, StartError> {

@@ -5,6 +5,7 @@
 //! anew after the other has written.
 
 use std::{
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
@@ -22,7 +23,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, config::DbConfig};
 use sea_orm::sqlx::SqlitePool;
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::{BUSY, CACHE_KIB, CHECKPOINT};
+use super::{BUSY, CACHE_KIB, CHECKPOINT, checkpoints::Checkpoints};
 use crate::{
     error::{acquire_error, rusqlite_error},
     start::StartError,
@@ -34,6 +35,11 @@ use crate::{
 /// Statements that are kept ready: more than the hot path has.
 const STATEMENTS: usize = 64;
 
+thread_local! {
+    /// Pages in the log as of the last commit of this thread.
+    static LOGGED: Cell<u32> = const { Cell::new(0) };
+}
+
 /// What is to be done with the connection.
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -41,6 +47,7 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 #[derive(Clone)]
 pub struct Hot {
     turn: SqlitePool,
+    checkpoints: Checkpoints,
     /// To the connection's thread, which ends with the last of these.
     jobs: Sender<Job>,
     clock: Arc<dyn Clock>,
@@ -54,15 +61,18 @@ impl Hot {
             return Err(unexpected("SQLite has no clock").into());
         };
         let connection = connect(path).map_err(|error| StartError::Unreachable(error.to_string()))?;
+        let turn = store.writer.get_sqlite_connection_pool();
+        let runtime = Handle::current();
+        let checkpoints = Checkpoints::start(path, turn.clone(), runtime.clone())?;
         let (jobs, sent) = std::sync::mpsc::channel();
         // A thread of its own: those for what may block are shared with look-ups of names, which may hang.
-        let runtime = Handle::current();
         std::thread::Builder::new()
             .name("baton-sqlite".to_owned())
             .spawn(move || serve(connection, &sent, &runtime))
             .map_err(|error| StartError::Unreachable(error.to_string()))?;
         Ok(Self {
-            turn: store.writer.get_sqlite_connection_pool().clone(),
+            turn: turn.clone(),
+            checkpoints,
             jobs,
             clock: Arc::clone(clock),
             wakes: store.wakes.clone(),
@@ -76,9 +86,13 @@ impl Hot {
         work: impl FnOnce(&Transaction<'_>, Timestamp) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let turn = self.turn.acquire().await.map_err(acquire_error)?;
-        let clock = Arc::clone(&self.clock);
+        let (clock, checkpoints) = (Arc::clone(&self.clock), self.checkpoints.clone());
         let job = move |connection: &mut Connection| {
             let done = transact(connection, TransactionBehavior::Immediate, clock.as_ref(), work);
+            // Not once the turn is another's: that may be a checkpoint, after which the log is short.
+            if LOGGED.get() >= CHECKPOINT {
+                checkpoints.ask();
+            }
             drop(turn);
             done
         };
@@ -143,14 +157,17 @@ fn away() -> StoreError {
     unexpected("the connection to SQLite gave no answer")
 }
 
-/// With the same settings as the store's own connections.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+/// With the same settings as the store's own connections, but for checkpoints.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
+    connection.wal_hook(Some(|_, pages| {
+        LOGGED.set(u32::try_from(pages).unwrap_or_default());
+        Ok(())
+    }));
     // Plans that look at no value stay as they are when another is bound.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);

@@ -1,6 +1,7 @@
 //! The stores under test: the contract suite on every database, and what only a real database can show.
 
 mod changes;
+mod checkpoints;
 mod claims;
 mod databases;
 mod dump;
