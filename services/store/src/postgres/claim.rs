@@ -29,6 +29,10 @@ pub(super) const HEAD_START: Duration = Duration::from_millis(4);
 
 /// How much later than its time a run may start at least, so that another that is due then starts with it.
 const ALONG: Duration = Duration::from_millis(1);
+/// Within which others have something to start beside a flood, so that its claims are to be short.
+const SOON: Duration = Duration::from_millis(100);
+/// Rows of a flooded lane in a claim that is to be short.
+pub const BESIDE: u8 = limits::LANE_PER_CLAIM / 2;
 
 /// Takes the locks of the endpoints of up to $2 rows that are due at $1 or, when that is NULL, by the database's clock, and
 /// that have a place on their endpoint (`fence > 0`) or find room for one more there. One row at least: that time, how many
@@ -54,10 +58,12 @@ const ALONG: Duration = Duration::from_millis(1);
 /// The time of the claim is $6 where that is ahead of the database's clock, but by no more than twice `HEAD_START`: clocks
 /// differ a little, and tomorrow is not waited for. What comes due within `ALONG` more, or within the $7 microseconds that
 /// this claim is expected to take, is taken along, so that it does not wait for the end of this claim and for the next one.
-/// The first that comes due between then and $8 microseconds from now, unless that is NULL, is waited for (see `Pace`).
+/// Unless $9 is NULL, that is the set of lanes with a flood (`cut_set` tells one). Where others have something that comes due
+/// after that and `SOON`, no lane has more than `BESIDE` rows; and the first of it is waited for if it comes due within the
+/// $8 microseconds from now (see `Pace`).
 /// `ahead_us` is how many microseconds the database's clock is behind the time of the claim at the end.
 ///
-/// With `per_host`, hosts to which $9 calls are in flight are passed over, and no host gets more rows than it has room
+/// With `per_host`, hosts to which $10 calls are in flight are passed over, and no host gets more rows than it has room
 /// for; exact only under [`HOSTS_TURN`]. Without it nothing of that is in the statement.
 pub fn lock_due(per_host: bool) -> &'static str {
     static ALONE: LazyLock<String> = LazyLock::new(|| lock_due_of(false));
@@ -71,7 +77,7 @@ fn lock_due_of(per_host: bool) -> String {
             HOSTS,
             ", e.host",
             "JOIN job_endpoints e ON e.id = r.endpoint_id",
-            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $9::bigint)",
+            "AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.host = e.host AND h.calls >= $10::bigint)",
             ", c.host",
             WITHIN_HOSTS,
             "chosen",
@@ -85,8 +91,10 @@ fn lock_due_of(per_host: bool) -> String {
     let fill = |sql: String, (name, part): (&str, &str)| sql.replace(name, part);
     let sql = LOCK_DUE
         .replace("{most}", &limits::LANE_PER_CLAIM.to_string())
+        .replace("{beside}", &BESIDE.to_string())
         .replace("{head_start}", &interval(2 * HEAD_START))
         .replace("{along}", &interval(ALONG))
+        .replace("{soon}", &interval(SOON))
         .replace("{best}", &best("(SELECT now FROM clock)", Some("lanes.due_at")));
     names.into_iter().zip(parts).fold(sql, fill)
 }
@@ -110,7 +118,7 @@ const WITHIN_HOSTS: &str = "
       FROM (SELECT c.id, c.endpoint_id, c.place, c.state, c.placed, c.due_at, c.rank, c.host,
                    ROW_NUMBER() OVER (PARTITION BY c.host ORDER BY c.rank, c.due_at, c.id) AS number
               FROM ranked c) c
-     WHERE c.number <= $9::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
+     WHERE c.number <= $10::bigint - COALESCE((SELECT h.calls FROM hosts h WHERE h.host = c.host), 0)";
 
 /// Waits for the claims of others that count calls by host, and has them wait until the end of the transaction. A
 /// statement of its own: what it waited for is in the next one's snapshot.
@@ -119,13 +127,7 @@ pub const HOSTS_TURN: &str = "SELECT pg_advisory_xact_lock(hashtext('baton-host-
 const LOCK_DUE: &str = "
 WITH clock AS MATERIALIZED (
     SELECT COALESCE($1::timestamptz,
-                    (SELECT r.due_at
-                       FROM live_runs r
-                      WHERE r.status = 'planned'
-                        AND r.due_at > GREATEST(begin.at, begin.now + $7 * INTERVAL '1 microsecond')
-                        AND r.due_at <= begin.now + $8 * INTERVAL '1 microsecond'
-                      ORDER BY r.due_at NULLS FIRST
-                      LIMIT 1),
+                    CASE WHEN begin.next <= begin.now + $8 * INTERVAL '1 microsecond' THEN begin.next END,
                     (SELECT r.due_at
                        FROM live_runs r
                       WHERE r.status = 'planned'
@@ -134,11 +136,28 @@ WITH clock AS MATERIALIZED (
                                                  begin.now + $7 * INTERVAL '1 microsecond')
                       ORDER BY r.due_at DESC NULLS LAST
                       LIMIT 1),
-                    begin.at) AS now
-      FROM (SELECT clock.now,
-                   GREATEST(clock.now,
-                            CASE WHEN $6::timestamptz <= clock.now + INTERVAL '{head_start}' THEN $6 END) AS at
-              FROM (SELECT CLOCK_TIMESTAMP() AS now) clock) begin{hosts}
+                    begin.at) AS now,
+           begin.next IS NOT NULL AS others
+      FROM (SELECT begin.now, begin.at,
+                   (SELECT MIN(first.due_at)
+                      FROM GENERATE_SERIES(0, 63) AS number
+                     CROSS JOIN LATERAL (
+                        SELECT r.due_at
+                          FROM live_runs r
+                         WHERE r.lane = number::smallint
+                           AND r.status = 'planned'
+                           AND r.due_at > GREATEST(begin.at, begin.now + $7 * INTERVAL '1 microsecond')
+                           AND r.due_at <= begin.now + GREATEST(INTERVAL '{soon}', $8 * INTERVAL '1 microsecond')
+                         ORDER BY r.due_at, r.id
+                         LIMIT 1) first
+                     WHERE ($9::bigint >> number) & 1 = 0
+                       AND $9::bigint IS NOT NULL
+                       AND $1::timestamptz IS NULL) AS next
+              FROM (SELECT clock.now,
+                           GREATEST(clock.now,
+                                    CASE WHEN $6::timestamptz <= clock.now + INTERVAL '{head_start}' THEN $6 END) AS at
+                      FROM (SELECT CLOCK_TIMESTAMP() AS now) clock) begin
+            OFFSET 0) begin{hosts}
 ), lanes AS MATERIALIZED (
     SELECT every.lane, first.due_at, first.id
       FROM (SELECT number::smallint AS lane FROM GENERATE_SERIES(0, 63) AS number) every
@@ -153,11 +172,12 @@ WITH clock AS MATERIALIZED (
          ORDER BY r.due_at, r.id
          LIMIT 1) first
 ), share AS MATERIALIZED (
-    SELECT COALESCE($3::bigint, LEAST({most}, ($2::bigint + COUNT(*) - 1) / GREATEST(COUNT(*), 1))) AS rows,
+    SELECT COALESCE($3::bigint, LEAST(CASE WHEN (SELECT others FROM clock) THEN {beside} ELSE {most} END,
+                                      ($2::bigint + COUNT(*) - 1) / GREATEST(COUNT(*), 1))) AS rows,
            COUNT(*) AS lanes
       FROM lanes
 ), ranked AS MATERIALIZED (
-    SELECT c.id, c.endpoint_id, c.place, c.state, c.placed, c.due_at, c.rank{hosted}
+    SELECT c.id, c.endpoint_id, c.place, c.state, c.placed, c.due_at, c.rank, lanes.lane{hosted}
       FROM lanes
      CROSS JOIN LATERAL (
         SELECT r.id, r.endpoint_id, r.place, s.ctid AS state, r.fence > 0 AS placed, r.due_at,
@@ -178,8 +198,9 @@ WITH clock AS MATERIALIZED (
          ORDER BY r.due_at, r.id
          LIMIT (SELECT rows FROM share)) c{within}
 ), cut AS MATERIALIZED (
-    SELECT COUNT(*) FILTER (WHERE c.rank = (SELECT rows FROM share)) AS lanes
-      FROM ranked c
+    SELECT COUNT(c.lane) AS lanes,
+           COALESCE(BIT_OR(1::bigint << c.lane::integer), 0) AS set
+      FROM (SELECT CASE WHEN c.rank = (SELECT rows FROM share) THEN c.lane END AS lane FROM ranked c) c
 ), locked AS MATERIALIZED (
     SELECT c.id, c.endpoint_id, c.place, s.ctid AS state, c.due_at, c.rank
       FROM {from} c
@@ -194,9 +215,11 @@ SELECT l.id,
        l.place,
        l.state,
        clock.now,
+       clock.others,
        share.rows AS share,
        share.lanes,
        cut.lanes AS cut,
+       cut.set AS cut_set,
        CAST(CEIL(EXTRACT(EPOCH FROM clock.now - CLOCK_TIMESTAMP()) * 1000000) AS BIGINT) AS ahead_us
   FROM clock
  CROSS JOIN share

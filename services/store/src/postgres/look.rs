@@ -13,10 +13,10 @@ use tokio_postgres::{Row, types::Type};
 
 use super::{
     apart::DueRow,
-    claim::lock_due,
+    claim::{BESIDE, lock_due},
     columns::param,
     floor::LastFloor,
-    pace::Pace,
+    pace::{Pace, Patience},
     seldom::Seldom,
     session::{Hot, Step, Work, micros_as_float},
 };
@@ -76,7 +76,7 @@ impl Looks {
         if due.rows.len() >= look.limit.div_ceil(2) || due.cut == 0 {
             return Ok(due);
         }
-        let mut most = usize::from(limits::LANE_PER_CLAIM);
+        let mut most = usize::from(if due.others { BESIDE } else { limits::LANE_PER_CLAIM });
         if due.rows.is_empty() {
             look.limit = look.limit.min(most.saturating_mul(due.cut));
             most *= CROWD;
@@ -100,7 +100,11 @@ impl Looks {
             param(look.lanes.clone(), Type::TIMESTAMPTZ_ARRAY),
             param(look.as_of, Type::TIMESTAMPTZ),
             param(micros_as_float(look.takes), Type::FLOAT8),
-            param(look.patience.map(micros_as_float), Type::FLOAT8),
+            param(
+                look.patience.map(|patience| micros_as_float(patience.within)),
+                Type::FLOAT8,
+            ),
+            param(look.patience.map(|patience| patience.flooded), Type::INT8),
         ];
         params.extend(look.per_host.map(|most| param(most, Type::INT8)));
         let asked = Instant::now();
@@ -131,8 +135,7 @@ pub(super) struct Look {
     as_of: Option<Timestamp>,
     /// How long the claim is expected to take.
     takes: Duration,
-    /// What comes due by then is waited for.
-    patience: Option<Duration>,
+    patience: Option<Patience>,
 }
 
 /// Rows that are due at `now`, their endpoints locked.
@@ -141,12 +144,16 @@ pub(super) struct Due {
     pub now: Timestamp,
     /// When the database's clock has that time, at the latest.
     pub begins: Instant,
+    /// Others have something that comes due soon, beside a flood.
+    others: bool,
     /// How many rows of a lane were looked at.
     share: usize,
     /// Lanes in which something is due.
     lanes: usize,
     /// Lanes that may have more than was looked at.
     pub cut: usize,
+    /// Those lanes, by the bits of their numbers.
+    pub cut_set: i64,
 }
 
 /// By another clock than the database's the time of the claim has always come.
@@ -169,9 +176,11 @@ fn due_of(rows: &[Row], its_own_clock: bool) -> StoreResult<Due> {
         },
         rows: due.collect::<Result<_, _>>().map_err(|error| postgres_error(&error))?,
         now: first.try_get("now").map_err(|error| postgres_error(&error))?,
+        others: first.try_get("others").map_err(|error| postgres_error(&error))?,
         share: count("share")?,
         lanes: count("lanes")?,
         cut: count("cut")?,
+        cut_set: first.try_get("cut_set").map_err(|error| postgres_error(&error))?,
     })
 }
 

@@ -4,10 +4,11 @@
 //!
 //! Where few users have very much due, one claim follows the other, each with their share, and what others have due a moment
 //! later would wait for the rest of one and for all of the next. Such a claim waits for the first of that instead, for as long as
-//! another claim would take: the others start at their time, and the flood takes twice as long at most.
+//! another claim would take, and has less of the flood: the others start at their time, and find cores and a disk that are not
+//! all the flood's.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -25,7 +26,17 @@ const LONGEST: Duration = Duration::from_millis(10);
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     took_us: AtomicU64,
-    flooded: AtomicBool,
+    /// A set of lanes, by the bits of their numbers.
+    flooded: AtomicI64,
+}
+
+/// What a claim in a flood waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Patience {
+    /// What comes due by then,
+    pub within: Duration,
+    /// in another lane than these.
+    pub flooded: i64,
 }
 
 impl Pace {
@@ -34,10 +45,11 @@ impl Pace {
         self.took().min(HEAD_START)
     }
 
-    /// What comes due by then is waited for; `None` where there is no flood.
-    pub(super) fn patience(&self) -> Option<Duration> {
+    /// `None` where there is no flood.
+    pub(super) fn patience(&self) -> Option<Patience> {
         let flooded = self.flooded.load(Ordering::Relaxed);
-        flooded.then(|| self.took() * 2)
+        let within = self.took() * 2;
+        (flooded != 0).then_some(Patience { within, flooded })
     }
 
     pub(super) fn note(&self, took: Duration) {
@@ -47,9 +59,9 @@ impl Pace {
         self.took_us.store(after, Ordering::Relaxed);
     }
 
-    /// Whether some have more due than their share of the last claim, while that had room for more.
-    pub(super) fn note_flood(&self, flooded: bool) {
-        self.flooded.store(flooded, Ordering::Relaxed);
+    /// Which lanes have more due than their share of the last claim, while that had room for more.
+    pub(super) fn note_flood(&self, lanes: i64) {
+        self.flooded.store(lanes, Ordering::Relaxed);
     }
 
     fn took(&self) -> Duration {
@@ -88,14 +100,19 @@ mod tests {
             pace.note(millis(6));
         }
         assert_eq!(pace.patience(), None);
-        pace.note_flood(true);
+        pace.note_flood(0b100);
         let patience = pace.patience().expect("it is a flood");
-        assert!(patience > millis(11) && patience <= millis(12), "{patience:?}");
+        assert_eq!(patience.flooded, 0b100);
+        assert!(
+            patience.within > millis(11) && patience.within <= millis(12),
+            "{patience:?}"
+        );
         for _ in 0..50 {
             pace.note(millis(300));
         }
-        assert!(pace.patience() <= Some(2 * LONGEST));
-        pace.note_flood(false);
+        let patience = pace.patience().expect("it is a flood");
+        assert!(patience.within <= 2 * LONGEST);
+        pace.note_flood(0);
         assert_eq!(pace.patience(), None);
     }
 }

@@ -140,10 +140,11 @@ impl PostgresQueue {
             now,
             begins,
             cut,
+            cut_set,
             ..
         } = self.looks.due(&work, look).await?;
         let (full, more) = (due.len() >= claim.limit, cut > 0 && !due.is_empty());
-        self.pace.note_flood(more && !full);
+        self.pace.note_flood(if more && !full { cut_set } else { 0 });
         let order: HashMap<RunId, usize> = due.iter().map(|row| row.run).zip(0..).collect();
         let mut handed = Vec::new();
         let mut apart = Apart::default();

@@ -5,11 +5,12 @@ use std::time::Duration;
 use baton_domain::{
     endpoint::Pause,
     ids::{EndpointId, UserId},
-    run::Run,
+    limits,
+    run::{Run, lane_of},
     services::{Claim, ClaimedRun, Claims, Purpose, Queue, RunRequest, Services},
     time::{Timestamp, after},
 };
-use baton_store::postgres::claim::lock_due;
+use baton_store::postgres::claim::{BESIDE, lock_due};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _, TryGetable};
 use tokio_util::sync::CancellationToken;
 
@@ -40,13 +41,17 @@ fn ada() -> UserId {
 }
 
 async fn submit_for(services: &Services, endpoint_id: EndpointId, planned_at: Timestamp) -> Run {
+    submit_of(services, &ada(), endpoint_id, planned_at).await
+}
+
+async fn submit_of(services: &Services, user: &UserId, endpoint_id: EndpointId, planned_at: Timestamp) -> Run {
     let request = RunRequest {
         endpoint_id,
         purpose: Purpose::Work,
         planned_at: Some(planned_at),
         trace_parent: None,
     };
-    let run = services.submit_run(&ada(), request, &no_key()).await;
+    let run = services.submit_run(user, request, &no_key()).await;
     run.expect("the run is queued")
 }
 
@@ -130,7 +135,7 @@ async fn what_comes_due_while_a_claim_takes_its_time_is_taken_along() {
             let tx = db.begin().await.expect("a transaction begins");
             let prepare = format!("PREPARE looked ({CLAIMS}) AS {}", lock_due(false));
             tx.execute_unprepared(&prepare).await.expect("it is SQL");
-            let look = format!("EXECUTE looked (NULL, 10, NULL, 48, NULL, NULL, {takes_us}, {patience_us})");
+            let look = format!("EXECUTE looked (NULL, 10, NULL, 48, NULL, NULL, {takes_us}, {patience_us}, 0)");
             let rows = tx.query_all_raw(Statement::from_string(DbBackend::Postgres, look));
             let rows = rows.await.expect("it runs");
             let in_time = time(&db).await < times[1];
@@ -140,6 +145,61 @@ async fn what_comes_due_while_a_claim_takes_its_time_is_taken_along() {
             in_time.then(|| {
                 assert_eq!(rows.len(), found, "{takes_us}, {patience_us}");
                 assert_eq!(now == times[found - 1], found > 1, "{now}");
+            })
+        })
+        .await;
+    }
+}
+
+/// Of the flood itself nothing is waited for. Where others have something soon, less of it is taken.
+#[tokio::test]
+async fn in_a_flood_a_claim_waits_for_what_others_have() {
+    const APART: Duration = Duration::from_millis(40);
+    const LONG: i64 = 2_000_000;
+    let database = OwnDatabase::migrated().await;
+    let db = database.connect().await;
+    let (services, _queue) = serve(&database).await;
+    let mut others = (0..).map(|number| UserId(format!("user-{number}")));
+    let bob = others.find(|user| lane_of(user) != lane_of(&ada()));
+    let bob = bob.expect("lanes are many");
+    let mut flood = Vec::new();
+    for _ in 0..=limits::LANE_PER_CLAIM {
+        flood.push(endpoint(&services, &ada()).await);
+    }
+    let (next, other) = (endpoint(&services, &ada()).await, endpoint(&services, &bob).await);
+    let of_ada = 1_i64 << lane_of(&ada());
+    for (flooded, patience_us, waits_for, share, of_bob) in [
+        (of_ada, LONG, 2, BESIDE, 1),
+        (of_ada, 1, 0, BESIDE, 0),
+        (0, LONG, 1, BESIDE, 0),
+        (-1, LONG, 0, limits::LANE_PER_CLAIM, 0),
+    ] {
+        // Once it is there before any of that comes due.
+        once(async || {
+            db.execute_unprepared("DELETE FROM live_runs").await.expect("it is SQL");
+            for id in &flood {
+                submit_for(&services, *id, time(&db).await).await;
+            }
+            let now = time(&db).await;
+            let times = [now, after(now, APART), after(now, 2 * APART)];
+            submit_for(&services, next, times[1]).await;
+            submit_of(&services, &bob, other, times[2]).await;
+            let tx = db.begin().await.expect("a transaction begins");
+            let prepare = format!("PREPARE looked ({CLAIMS}) AS {}", lock_due(false));
+            tx.execute_unprepared(&prepare).await.expect("it is SQL");
+            let look = format!("EXECUTE looked (NULL, 500, NULL, 48, NULL, NULL, 0, {patience_us}, {flooded})");
+            let rows = tx.query_all_raw(Statement::from_string(DbBackend::Postgres, look));
+            let rows = rows.await.expect("it runs");
+            let in_time = time(&db).await < times[1];
+            tx.execute_unprepared("DEALLOCATE looked").await.expect("it is there");
+            tx.rollback().await.expect("nothing was written");
+            in_time.then(|| {
+                let value = |name: &str| rows[0].try_get::<i64>("", name).expect("it is a number");
+                assert_eq!(value("share"), i64::from(share), "{flooded}, {patience_us}");
+                assert_eq!(value("cut_set"), of_ada, "there is more of hers, and of nobody else's");
+                let now: Timestamp = rows[0].try_get("", "now").expect("it is a time");
+                assert_eq!(now == times[waits_for], waits_for > 0, "{flooded}, {patience_us}");
+                assert_eq!(rows.len(), usize::from(share) + of_bob, "{flooded}, {patience_us}");
             })
         })
         .await;

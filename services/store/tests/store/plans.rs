@@ -43,7 +43,7 @@ pub async fn burst(db: &DatabaseConnection, then: &[&str]) {
 }
 
 /// The types of the parameters of `lock_due`, of `next_due` and of `CLAIM`.
-pub const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[], timestamptz, float8, float8";
+pub const CLAIMS: &str = "timestamptz, bigint, bigint, bigint, timestamptz[], timestamptz, float8, float8, bigint";
 const GLANCES: &str = "timestamptz, timestamptz, timestamptz, timestamptz";
 const HAND_OVERS: &str = "timestamptz, uuid[], text, float8, tid[], tid[]";
 
@@ -119,7 +119,7 @@ async fn a_claim_reads_no_more_of_the_queue_than_it_takes() {
                 (
                     lock_due(false),
                     CLAIMS,
-                    "NULL, 100, NULL, 48, NULL, NULL, 4000, 8000",
+                    "NULL, 100, NULL, 48, NULL, NULL, 4000, 8000, 1",
                     "live_runs_lane",
                     192.0,
                 ),
@@ -156,7 +156,7 @@ async fn a_claim_looks_for_the_plan_row_of_each_endpoint_alone() {
         panic!("three arrays: {due}")
     };
     let hand_over = format!("'2020-01-01', {ids}, 'engine', 15e6, {places}, {states}");
-    let search = "'2020-01-01', 100, NULL, 48, NULL, NULL, NULL, NULL".to_owned();
+    let search = "'2020-01-01', 100, NULL, 48, NULL, NULL, NULL, NULL, NULL".to_owned();
     for (sql, types, values) in [(lock_due(false), CLAIMS, search), (&*CLAIM, HAND_OVERS, hand_over)] {
         let plan = plan_of(&database, sql, types, &values).await;
         assert!(busiest(&plan) <= 192.0, "{plan:#?}");
@@ -190,7 +190,7 @@ async fn a_look_from_a_floor_does_not_walk_over_what_is_over() {
         touched(
             lock_due(false),
             CLAIMS,
-            format!("{now}, 1, NULL, 48, {lanes}, NULL, NULL, NULL"),
+            format!("{now}, 1, NULL, 48, {lanes}, NULL, NULL, NULL, NULL"),
         )
         .await
     };
@@ -222,7 +222,7 @@ async fn a_row_behind_the_floor_is_overtaken() {
     let last: String = ask(&db, "SELECT QUOTE_LITERAL(MAX(due_at)) FROM live_runs").await;
     let floor = format!("ARRAY_FILL({last}::timestamptz, ARRAY[64])");
     for (lanes, first) in [("NULL", earlier), (&floor, later)] {
-        let ask = format!("EXECUTE asked (NULL, 100, NULL, 48, {lanes}, NULL, 4000, NULL)");
+        let ask = format!("EXECUTE asked (NULL, 100, NULL, 48, {lanes}, NULL, 4000, NULL, NULL)");
         let due = prepared(&database, lock_due(false), CLAIMS, &ask).await;
         let due: Vec<String> = due.iter().map(|row| row.get::<_, Uuid>("id").to_string()).collect();
         assert_eq!(due, [first.as_str()]);
