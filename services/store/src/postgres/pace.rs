@@ -30,12 +30,12 @@ pub(super) struct Pace {
     flooded: AtomicI64,
 }
 
-/// What a claim in a flood waits for.
+/// How long a claim in a flood waits, and for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Patience {
-    /// What comes due by then,
+    /// What comes due within this time from now is waited for.
     pub within: Duration,
-    /// in another lane than these.
+    /// The set of lanes with the flood: who is in another is waited for.
     pub flooded: i64,
 }
 
